@@ -1,0 +1,168 @@
+# edgetrain: GNU make >= 4.2. `make help` lists the targets.
+#
+# Yours to set: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PREFIX DESTDIR, CROSS=aarch64-linux-gnu-,
+# SAN=address,undefined, WERROR=1, OMP=0, V=1, RUN="qemu-aarch64-static -L /usr/aarch64-linux-gnu".
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+CROSS ?=
+ifeq ($(origin CC),default)
+CC := $(CROSS)gcc
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS)ar
+endif
+CFLAGS ?= -O2 -g
+INSTALL ?= install
+PREFIX ?= /usr/local
+bindir ?= $(PREFIX)/bin
+libdir ?= $(PREFIX)/lib
+includedir ?= $(PREFIX)/include
+mandir ?= $(PREFIX)/share/man
+datadir ?= $(PREFIX)/share/edgetrain
+
+TRIPLE := $(shell $(CC) -dumpmachine 2>/dev/null)
+ARCH := $(firstword $(subst -, ,$(TRIPLE)))
+comma := ,
+MODE := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
+B := build/$(TRIPLE)-$(MODE)
+
+PKG_CONFIG ?= pkg-config
+ifneq ($(CROSS),)
+# Debian's multiarch directories: the cross pkg-config is only a search path.
+PKG_ENV := PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS:-=)/pkgconfig:/usr/share/pkgconfig
+endif
+PKGS := libpng libjpeg zlib libcjson
+TEST_PKGS := check
+pkg = $(shell $(PKG_ENV) $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
+
+OMP ?= 1
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
+	-Wwrite-strings -Wpointer-arith -Wdeclaration-after-statement -Wno-declaration-after-statement \
+	$(if $(WERROR),-Werror)
+ALL_CPPFLAGS = -Ilib -I$(B)/gen -D_GNU_SOURCE $(call pkg,--cflags,$(PKGS)) $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 $(WARN) -ffp-contract=off $(if $(filter 1,$(OMP)),-fopenmp,-Wno-unknown-pragmas) -pthread \
+	-ffile-prefix-map=$(CURDIR)/= $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(CFLAGS)
+# Kernels only: contraction to FMA must be asked for under -std=c11; never -ffast-math, a trainer must see NaN.
+KERN_CFLAGS := -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi
+ALL_LDFLAGS = $(if $(filter 1,$(OMP)),-fopenmp) -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+ALL_LDLIBS = $(call pkg,--libs,$(PKGS)) -lm $(LDLIBS)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+
+# One object for each instruction set, all from lib/kern/kern_isa.c.
+ISAS := generic
+ISA_FLAGS_generic :=
+ifeq ($(ARCH),x86_64)
+ISAS += avx2 avx512
+ISA_FLAGS_avx2 := -mavx2 -mfma
+ISA_FLAGS_avx512 := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
+else ifeq ($(ARCH),aarch64)
+ISAS += neon
+ISA_FLAGS_neon := -march=armv8-a
+else ifneq ($(filter arm%,$(ARCH)),)
+ISAS += neon
+# gcc uses NEON float arithmetic on 32-bit ARM only so: it flushes denormals.
+ISA_FLAGS_neon := -march=armv7-a -mfpu=neon-vfpv4 -funsafe-math-optimizations
+endif
+
+ROOMS := base io data kern op mode net run power
+LIB_SRC := $(filter-out lib/kern/kern_isa.c,$(sort $(wildcard $(ROOMS:%=lib/%/*.c))))
+CMD_SRC := $(sort $(wildcard cmd/*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(ISAS:%=$(B)/lib/kern/kern_%.o)
+CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
+TEST_OBJ := $(TEST_SRC:%.c=$(B)/%.o)
+MANS := $(sort $(wildcard man/*.[1-9]))
+
+## all: the program and the library (the default)
+all: build/edgetrain
+
+build/edgetrain: $(B)/edgetrain
+	$(Q)ln -sfn $(<:build/%=%) $@
+
+$(B)/libedgetrain.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/edgetrain: $(CMD_OBJ) $(B)/libedgetrain.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+$(B)/unit: $(TEST_OBJ) $(B)/libedgetrain.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,$(TEST_PKGS)) $(ALL_LDLIBS)
+
+# Objects depend on the flags they were built with, and on whether the libraries are there at all.
+FLAGS_TEXT = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(KERN_CFLAGS) $(foreach i,$(ISAS),$(ISA_FLAGS_$(i)))
+$(B)/flags: .FORCE
+	$(Q)mkdir -p $(@D) $(B)/gen
+	$(Q)printf '%s\n' '$(FLAGS_TEXT)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_TEXT)' >$@
+	$(Q)$(PKG_ENV) $(PKG_CONFIG) --exists $(PKGS) || { \
+		echo "missing libraries: $(PKGS) (pkg-config). On Debian: make deps" >&2; exit 1; }
+
+# The version comes from git where there is one; rewritten only when it changes.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+$(B)/gen/version.h: .FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#define ET_VERSION "0.1.0"\n#define ET_REVISION "%s"\n#define ET_CFLAGS "%s"\n' \
+		'$(VERSION)' '$(strip $(filter-out -ffile-prefix-map%,$(ALL_CFLAGS)))' >$@.new; \
+	cmp -s $@.new $@ || cp $@.new $@; rm -f $@.new
+
+$(B)/%.o: %.c $(B)/flags | $(B)/gen/version.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(if $(filter tests/%,$<),-Itests/unit $(call pkg,--cflags,$(TEST_PKGS))) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+define isa_rule
+$(B)/lib/kern/kern_$(1).o: lib/kern/kern_isa.c $(B)/flags
+	$$(call say,CC,"$$< ($(1))")
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_CPPFLAGS) $$(ALL_CFLAGS) $$(KERN_CFLAGS) $$(ISA_FLAGS_$(1)) -DET_ISA=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
+
+-include $(sort $(wildcard $(B)/*/*.d $(B)/*/*/*.d))
+
+## deps: install what building, testing and the demo need (apt; sudo when not root)
+deps:
+	$(Q)datasets/deps.sh build test demo
+
+## check: every test; installs what is missing first
+check:
+	$(Q)datasets/deps.sh build test
+	$(Q)$(MAKE) --no-print-directory check-only
+
+## check-unit: the unit tests alone
+check-unit: $(B)/unit
+	CK_TIMEOUT_MULTIPLIER=$(or $(CK_TIMEOUT_MULTIPLIER),10) $(RUN) $(B)/unit
+
+## check-only: every test, installing nothing
+check-only: check-unit all
+	B=$(B) MAKE="$(MAKE)" tests/run.sh
+
+## install: program, library, manual pages and configs under $(DESTDIR)$(PREFIX)
+install: all
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/edgetrain/base \
+		$(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(datadir)/configs
+	$(INSTALL) -m 755 $(B)/edgetrain $(DESTDIR)$(bindir)/edgetrain
+	$(INSTALL) -m 644 $(B)/libedgetrain.a $(DESTDIR)$(libdir)/libedgetrain.a
+	$(INSTALL) -m 644 lib/edgetrain.h $(DESTDIR)$(includedir)/edgetrain/edgetrain.h
+	$(INSTALL) -m 644 lib/base/err.h $(DESTDIR)$(includedir)/edgetrain/base/err.h
+	$(INSTALL) -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(mandir)/man1
+	$(INSTALL) -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(mandir)/man5
+	$(INSTALL) -m 644 $(sort $(wildcard configs/*.json)) $(DESTDIR)$(datadir)/configs
+
+## clean: remove everything built
+clean:
+	rm -rf build
+
+## help: this list
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+
+.FORCE:
+.PHONY: all deps check check-unit check-only install clean help .FORCE

@@ -1,0 +1,12 @@
+/* One line a suite: its declaration, and its place in the table. */
+#include <check.h>
+
+Suite *suite_base(void);
+Suite *suite_json(void);
+Suite *suite_safetensors(void);
+Suite *suite_picture(void);
+Suite *suite_dataset(void);
+
+static Suite *(*const suites[])(void) = {
+	suite_base, suite_json, suite_safetensors, suite_picture, suite_dataset,
+};
