@@ -115,7 +115,16 @@ char *et_path_join(const char *dir, const char *name);
 bool et_path_exists(const char *path);
 bool et_path_is_dir(const char *path);
 
-/* Reads a whole regular file; *size excludes the terminating NUL that is added. max 0 = no limit. */
+/*
+ * Opens a regular file to read. A missing or forbidden one is ET_ENOINPUT, a directory, pipe or
+ * device ET_EDATA. *fd is -1 on failure. size may be what the file no longer is when it is read.
+ */
+int et_file_open(const char *path, int *fd, uint64_t *size, struct et_err *err) ET_MUST_CHECK;
+
+/*
+ * Reads a whole regular file, to its end; *size excludes the terminating NUL that is added.
+ * max 0 = no limit, else a longer file is ET_EDATA. Other errors as et_file_open().
+ */
 int et_file_read(const char *path, size_t max, char **text, size_t *size,
 		 struct et_err *err) ET_MUST_CHECK;
 
@@ -126,7 +135,8 @@ int et_dir_make(const char *path, struct et_err *err) ET_MUST_CHECK;
  * Durable replacement of a file: bytes go to a temporary file in the same directory; commit
  * fsyncs it, renames it over the target and fsyncs the directory. Until commit returns 0 the target
  * is what it was before. An uncommitted writer leaves nothing behind after et_writer_abort().
- * A failed write is remembered and reported by commit, so that callers may check once.
+ * A failed write is remembered and reported by sync or commit, so that callers may check once.
+ * A link as target is written through; a directory or device as target is ET_ECREATE.
  */
 struct et_writer {
 	char *path, *temp;
@@ -134,32 +144,47 @@ struct et_writer {
 	uint32_t crc;   /* CRC-32 of the bytes written so far (zlib's) */
 	uint64_t bytes; /* written so far */
 	int failed;     /* errno of the first failure */
+	bool synced;    /* nothing was put since the last fsync */
 	size_t fill;    /* bytes waiting in buf */
 	unsigned char buf[65536];
 };
 int et_writer_open(struct et_writer *w, const char *path, struct et_err *err) ET_MUST_CHECK;
 void et_writer_put(struct et_writer *w, const void *data, size_t n);
-/* Flush and fsync the temporary file, without renaming it yet. */
+/* Flush and fsync the temporary file, without renaming it yet. On failure the caller aborts. */
 int et_writer_sync(struct et_writer *w, struct et_err *err) ET_MUST_CHECK;
-/* et_writer_sync() if not done, rename, fsync the directory; closes. */
+/*
+ * et_writer_sync() if not done, rename, fsync the directory. Always closes: on failure the temporary
+ * file is gone. Only if the last step fails, which the text says, is the target already the new file.
+ */
 int et_writer_commit(struct et_writer *w, struct et_err *err) ET_MUST_CHECK;
+/* Does nothing after a commit or a failed open. */
 void et_writer_abort(struct et_writer *w);
 /* The four steps for a text at once. */
 int et_file_write(const char *path, const void *data, size_t n, struct et_err *err) ET_MUST_CHECK;
 
 /* ---- text ---------------------------------------------------------------------------------- */
 
-/* The candidate nearest to word by edit distance, or NULL when none is near. n candidates. */
+/*
+ * Bytes of the UTF-8 character at s[0..n), its code point in *cp; 0 if there is none (n = 0, cut off,
+ * overlong, surrogate, beyond U+10FFFF).
+ */
+size_t et_utf8_next(const char *s, size_t n, uint32_t *cp);
+
+/*
+ * The candidate nearest to word by edit distance (case ignored, swapped neighbours count once), else
+ * the nearest that begins with it, or NULL when none is near. n candidates.
+ */
 const char *et_nearest(const char *word, const char *const *candidates, size_t n);
 
 /*
- * Shell-style match of a whole name: * matches any run (dots too), ? one character, [a-c] a set.
+ * Shell-style match of a whole name: * matches any run (dots too), ? one character, [a-c] a set,
+ * [!a-c] its complement.
  */
 bool et_glob_match(const char *glob, const char *name);
 
 /*
  * Whole-string numbers, independent of the locale; false on anything else (trailing text, overflow,
- * NaN). et_parse_size takes K, M, G (powers of 1024, an i and B may follow).
+ * NaN). et_parse_size takes K, M, G (powers of 1024, an i and B may follow; then a fraction too).
  */
 bool et_parse_f64(const char *s, double *v);
 bool et_parse_i64(const char *s, int64_t *v);

@@ -29,10 +29,14 @@ struct et_err {
 #define ET_MUST_CHECK __attribute__((warn_unused_result))
 #define ET_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
-/* Sets err (which may be NULL) and returns code, so that `return et_fail(err, ET_EDATA, ...)` reads well. */
+/*
+ * Sets err (which may be NULL) and returns code, so that `return et_fail(err, ET_EDATA, ...)` reads
+ * well. Control characters and broken UTF-8 become question marks: names from files may be put into
+ * the text as they are. A text too long ends in "...". The arguments may point into err->text.
+ */
 int et_fail(struct et_err *err, int code, const char *fmt, ...) ET_PRINTF(3, 4);
 
-/* Puts "prefix: " before the text of an err already set; returns its code. */
+/* Puts "prefix: " before the text of an err already set; returns its code (NULL: ET_EINTERNAL). */
 int et_err_prefix(struct et_err *err, const char *fmt, ...) ET_PRINTF(2, 3);
 
 /* Returns at once with the status of a failed expression. */
