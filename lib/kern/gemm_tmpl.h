@@ -1,0 +1,230 @@
+/*
+ * The GEMM micro-kernels and their packing. MR and NR come from the unit. The tile lives in
+ * registers: MR * NR/VL accumulators, NR/VL loads of B and MR broadcasts of A for each depth p.
+ */
+#define NV (NR / VL)
+
+ET_INLINE void tile_store(vf acc[MR][NV], float *c, size_t ldc, bool add)
+{
+	if (add) {
+		ET_UNROLL(16)
+		for (int i = 0; i < MR; i++)
+			ET_UNROLL(4)
+		for (int j = 0; j < NV; j++)
+			vf_store(c + i * ldc + j * VL, vf_load(c + i * ldc + j * VL) + acc[i][j]);
+	} else {
+		ET_UNROLL(16)
+		for (int i = 0; i < MR; i++)
+			ET_UNROLL(4)
+		for (int j = 0; j < NV; j++)
+			vf_store(c + i * ldc + j * VL, acc[i][j]);
+	}
+}
+
+#if VL == 4
+/*
+ * On AArch64 A is loaded as vectors and each lane multiplied from there: gcc folds the shuffle into
+ * `fmla v.4s, v.4s, v.s[i]`, which scalar broadcasts never become.
+ */
+#if defined(__clang__)
+#define LANE(v, l) __builtin_shufflevector(v, v, l, l, l, l)
+#else
+#define LANE(v, l) __builtin_shuffle(v, (vi){l, l, l, l})
+#endif
+
+static void gemm_k(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add)
+{
+	vf acc[MR][NV] = {{{0}}};
+
+	for (size_t p = 0; p < k; p++, a += MR, b += NR) {
+		vf bv[NV];
+		ET_UNROLL(4)
+		for (int j = 0; j < NV; j++)
+			bv[j] = vf_load(b + j * VL);
+		ET_UNROLL(4)
+		for (int i = 0; i < MR; i += 4) {
+			vf av = vf_load(a + i);
+			ET_UNROLL(4)
+			for (int j = 0; j < NV; j++) {
+				acc[i + 0][j] += LANE(av, 0) * bv[j];
+				acc[i + 1][j] += LANE(av, 1) * bv[j];
+				acc[i + 2][j] += LANE(av, 2) * bv[j];
+				acc[i + 3][j] += LANE(av, 3) * bv[j];
+			}
+		}
+	}
+	tile_store(acc, c, ldc, add);
+}
+
+/* Depth-major here too: the lanes of one A vector are four rows. */
+#define GEMM_R gemm_k
+
+static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
+{
+	dst += k0 * MR;
+	for (int i = 0; i < MR; i += 4) {
+		const float *r0 = rows[i], *r1 = rows[i + 1], *r2 = rows[i + 2], *r3 = rows[i + 3];
+		size_t p = 0;
+		for (; p + 4 <= len; p += 4) {
+			vf v0 = vf_load(r0 + p), v1 = vf_load(r1 + p);
+			vf v2 = vf_load(r2 + p), v3 = vf_load(r3 + p);
+			vf t0 = __builtin_shufflevector(v0, v1, 0, 4, 1, 5);
+			vf t1 = __builtin_shufflevector(v0, v1, 2, 6, 3, 7);
+			vf t2 = __builtin_shufflevector(v2, v3, 0, 4, 1, 5);
+			vf t3 = __builtin_shufflevector(v2, v3, 2, 6, 3, 7);
+			float *d = dst + p * MR + i;
+			vf_store(d, __builtin_shufflevector(t0, t2, 0, 1, 4, 5));
+			vf_store(d + MR, __builtin_shufflevector(t0, t2, 2, 3, 6, 7));
+			vf_store(d + 2 * MR, __builtin_shufflevector(t1, t3, 0, 1, 4, 5));
+			vf_store(d + 3 * MR, __builtin_shufflevector(t1, t3, 2, 3, 6, 7));
+		}
+		for (; p < len; p++) {
+			float *d = dst + p * MR + i;
+			d[0] = r0[p];
+			d[1] = r1[p];
+			d[2] = r2[p];
+			d[3] = r3[p];
+		}
+	}
+}
+#else
+#define GEMM(name, A)                                                                              \
+	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
+	{                                                                                          \
+		vf acc[MR][NV] = {{{0}}};                                                          \
+		for (size_t p = 0; p < k; p++, b += NR) {                                          \
+			vf bv[NV];                                                                 \
+			ET_UNROLL(4)                                                               \
+			for (int j = 0; j < NV; j++)                                               \
+				bv[j] = vf_load(b + j * VL);                                       \
+			ET_UNROLL(16)                                                              \
+			for (int i = 0; i < MR; i++) {                                             \
+				vf av = vf_set1(A);                                                \
+				ET_UNROLL(4)                                                       \
+				for (int j = 0; j < NV; j++)                                       \
+					acc[i][j] += av * bv[j];                                   \
+			}                                                                          \
+		}                                                                                  \
+		tile_store(acc, c, ldc, add);                                                      \
+	}
+
+GEMM(gemm_k, a[p * MR + i])
+/* Rows a compile-time stride apart: one base register, and packing is plain copying. */
+GEMM(gemm_r, a[(size_t)i * ET_KC_MAX + p])
+#undef GEMM
+#define GEMM_R gemm_r
+
+static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
+{
+	for (int i = 0; i < MR; i++) {
+		const float *r = rows[i];
+		float *d = dst + (size_t)i * ET_KC_MAX + k0;
+		size_t p = 0;
+		for (; p + VL <= len; p += VL)
+			vf_store(d + p, vf_load(r + p));
+		for (; p < len; p++)
+			d[p] = r[p];
+	}
+}
+#endif
+
+static void pack_k(float *dst, size_t k, const float *src, size_t ld, size_t cols)
+{
+	if (cols == MR) {
+		for (size_t p = 0; p < k; p++)
+			memcpy(dst + p * MR, src + p * ld, MR * sizeof(float));
+		return;
+	}
+	for (size_t p = 0; p < k; p++) {
+		size_t i = 0;
+		for (; i < cols; i++)
+			dst[p * MR + i] = src[p * ld + i];
+		for (; i < MR; i++)
+			dst[p * MR + i] = 0;
+	}
+}
+
+static void pack_b(float *dst, size_t k, const float *src, size_t ld, size_t cols)
+{
+	if (cols == NR) {
+		for (size_t p = 0; p < k; p++)
+			ET_UNROLL(4)
+		for (int j = 0; j < NV; j++)
+			vf_store(dst + p * NR + j * VL, vf_load(src + p * ld + j * VL));
+		return;
+	}
+	for (size_t p = 0; p < k; p++) {
+		size_t j = 0;
+		for (; j < cols; j++)
+			dst[p * NR + j] = src[p * ld + j];
+		for (; j < NR; j++)
+			dst[p * NR + j] = 0;
+	}
+}
+
+static void pack_bt(float *dst, size_t k, const float *src, size_t ld, size_t cols)
+{
+	size_t j = 0;
+	for (; j + 4 <= cols; j += 4) {
+		const float *s0 = src + j * ld, *s1 = s0 + ld, *s2 = s1 + ld, *s3 = s2 + ld;
+		for (size_t p = 0; p < k; p++) {
+			float *d = dst + p * NR + j;
+			d[0] = s0[p];
+			d[1] = s1[p];
+			d[2] = s2[p];
+			d[3] = s3[p];
+		}
+	}
+	for (; j < NR; j++)
+		for (size_t p = 0; p < k; p++)
+			dst[p * NR + j] = j < cols ? src[j * ld + p] : 0;
+}
+
+ET_INLINE vf act_vf(vf v, enum et_act act)
+{
+	if (act != ET_ACT_NONE)
+		v = vf_max_nan(v, (vf){0});
+	if (act == ET_ACT_RELU6)
+		v = vf_min_nan(v, vf_set1(6));
+	return v;
+}
+
+ET_INLINE float act_f(float v, enum et_act act)
+{
+	if (act != ET_ACT_NONE)
+		v = v < 0 ? 0 : v;
+	if (act == ET_ACT_RELU6)
+		v = v > 6 ? 6 : v;
+	return v;
+}
+
+static void store(size_t n, const float *t, float *y, bool acc, const float *scale,
+		  const float *shift, const float *res, enum et_act act)
+{
+	size_t j = 0;
+	for (; j + VL <= n; j += VL) {
+		vf v = vf_load(t + j);
+		if (acc)
+			v = vf_load(y + j) + v;
+		if (scale)
+			v *= vf_load(scale + j);
+		if (shift)
+			v += vf_load(shift + j);
+		if (res)
+			v += vf_load(res + j);
+		vf_store(y + j, act_vf(v, act));
+	}
+	for (; j < n; j++) {
+		float v = t[j];
+		if (acc)
+			v = y[j] + v;
+		if (scale)
+			v *= scale[j];
+		if (shift)
+			v += shift[j];
+		if (res)
+			v += res[j];
+		y[j] = act_f(v, act);
+	}
+}
+#undef NV

@@ -1,0 +1,140 @@
+/*
+ * Kernels: numbers only. The same C source is compiled once for each instruction set; each unit
+ * exports one table. No threads, no malloc, no libc but memcpy in kernels; they cannot fail,
+ * because shapes were checked when the net was built. Pointers need no alignment beyond a float's.
+ * Nothing reads or writes outside the ranges given here.
+ */
+#ifndef ET_KERN_KERN_H
+#define ET_KERN_KERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows of a packed A panel in "row" order are this many floats apart: room for the largest KC. */
+#define ET_KC_MAX 384
+#define ET_MR_MAX 14
+#define ET_NR_MAX 32
+
+enum et_act { ET_ACT_NONE, ET_ACT_RELU, ET_ACT_RELU6 };
+
+/* One convolution row for depthwise kernels; see dw_forward. All strides in floats. */
+struct et_dw_row {
+	int c;		    /* channels, contiguous */
+	int q;		    /* output pixels in the row */
+	int w;		    /* input pixels in a row */
+	int kw, sw, pw, dw; /* taps, stride, padding, dilation along the row */
+};
+
+struct et_kern {
+	const char *name; /* generic, avx2, avx512, neon */
+	int vl;		  /* floats in a vector */
+	int mr, nr, kc;	  /* tile of the micro-kernel; depth of a packed block */
+	int mc, nc;	  /* rows and columns of a packed block: multiples of mr and nr */
+
+	/*
+	 * c[i*ldc + j] (acc ? += : =) sum over p < k of A(i,p) * b[p*nr + j], i < mr, j < nr.
+	 * gemm_k: A(i,p) = a[p*mr + i]. gemm_r: A packed by pack_r, in an order of the unit's own.
+	 */
+	void (*gemm_k)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc);
+	void (*gemm_r)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc);
+
+	/* Packs depths k0..k0+len of mr rows, rows[i] pointing at the row's len contiguous values.
+	 */
+	void (*pack_r)(float *dst, size_t k0, size_t len, const float *const *rows);
+	/* k rows of cols <= mr values, src rows ld apart, to dst[p*mr + i], zeros beyond cols. */
+	void (*pack_k)(float *dst, size_t k, const float *src, size_t ld, size_t cols);
+	/* The same for B: dst[p*nr + j] = src[p*ld + j], zeros beyond cols <= nr. */
+	void (*pack_b)(float *dst, size_t k, const float *src, size_t ld, size_t cols);
+	/* Transposed: dst[p*nr + j] = src[j*ld + p], zeros beyond cols. */
+	void (*pack_bt)(float *dst, size_t k, const float *src, size_t ld, size_t cols);
+	/*
+	 * One row of a finished tile: v = t[j] (+ y[j] if acc); v = v*scale[j] + shift[j]; v +=
+	 * res[j]; y[j] = act(v), j < n. scale, shift, res may each be NULL.
+	 */
+	void (*store)(size_t n, const float *t, float *y, bool acc, const float *scale,
+		      const float *shift, const float *res, enum et_act act);
+
+	/* ---- element by element, n values; x and y may be the same array ---- */
+	void (*add)(size_t n, const float *a, const float *b, float *y); /* y = a + b */
+	void (*mul)(size_t n, const float *a, const float *b, float *y); /* y = a * b */
+	void (*axpy)(size_t n, float alpha, const float *x, float *y);	 /* y += alpha * x */
+	void (*scale)(size_t n, float alpha, const float *x, float *y);	 /* y = alpha * x */
+	/*
+	 * y = act(x) for ReLU or ReLU6; bit i of bits (LSB first) = the gradient passes: x > 0 (and
+	 * x < 6). NaN stays NaN and passes. n must be a multiple of 32 except at the end of the
+	 * array; bits may be NULL.
+	 */
+	void (*act)(size_t n, const float *x, float *y, uint32_t *bits, enum et_act act);
+	void (*mask)(size_t n, const uint32_t *bits, const float *dy,
+		     float *dx);			       /* dx = bit ? dy : 0 */
+	void (*hardswish)(size_t n, const float *x, float *y); /* y = x * min(max(x+3,0),6) / 6 */
+	void (*hardswish_bwd)(size_t n, const float *x, const float *dy, float *dx);
+
+	/* ---- per channel: rows of c contiguous values ---- */
+	/* y = x * scale[ch] + shift[ch]. */
+	void (*affine)(size_t rows, size_t c, const float *x, const float *scale,
+		       const float *shift, float *y);
+	/* sum[ch] = sum over rows of x; overwrites. */
+	void (*col_sum)(size_t rows, size_t c, const float *x, float *sum);
+	/* sum[ch] = sum over rows of (x - mean[ch])^2; overwrites. */
+	void (*col_sqdev)(size_t rows, size_t c, const float *x, const float *mean, float *sum);
+	/* s1[ch] = sum dy, s2[ch] = sum dy * (x - mean[ch]); overwrites. */
+	void (*col_bn_bwd)(size_t rows, size_t c, const float *x, const float *dy,
+			   const float *mean, float *s1, float *s2);
+	/* dx = a[ch]*dy + b[ch]*x + d[ch]. */
+	void (*bn_dx)(size_t rows, size_t c, const float *x, const float *dy, const float *a,
+		      const float *b, const float *d, float *dx);
+
+	/* ---- depthwise convolution, one row of output at a time; w[kh][kw][c] ---- */
+	/*
+	 * y[q][c] = bias[c] (or 0) + sum over the row pointers xr[0..kh) that are not NULL and taps
+	 * inside the row of xr[a][(j*sw - pw + b*dw)*c + ch] * w[(a*kw + b)*c + ch].
+	 */
+	void (*dw_forward)(const struct et_dw_row *g, int kh, const float *const *xr,
+			   const float *w, const float *bias, float *y);
+	/*
+	 * One row of dx, overwritten: dyr[a] is the row of dy that tap row a of this input row
+	 * meets, or NULL. dx[i][c] = sum over a, b with (i + pw - b*dw) divisible by sw, quotient j
+	 * inside [0,q), of dyr[a][j] * w[a][b].
+	 */
+	void (*dw_data)(const struct et_dw_row *g, int kh, const float *const *dyr, const float *w,
+			float *dx);
+	/* dw[a][b][ch] += sum over j of xr[a][...] * dy[j][ch], channels c0..c1 only. */
+	void (*dw_weight)(const struct et_dw_row *g, int kh, const float *const *xr,
+			  const float *dy, float *dw, int c0, int c1);
+
+	/* ---- reductions and updates ---- */
+	double (*sumsq)(size_t n, const float *x); /* sum of squares */
+	/*
+	 * g' = gscale*g + wd*w; v = mu*v + g' (v may be NULL when mu is 0); w -= lr*v. PyTorch's
+	 * SGD. Returns false when any new weight is NaN or Inf.
+	 */
+	bool (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float mu, float wd,
+		    float gscale);
+	/*
+	 * PyTorch's Adam(W): g' = gscale*g (+ l2*w); m = b1*m + (1-b1)*g'; v = b2*v + (1-b2)*g'^2;
+	 * w = w*decay - step * m / (sqrt(v)*vscale + eps).
+	 */
+	bool (*adam)(size_t n, float *w, const float *g, float *m, float *v, float gscale, float l2,
+		     float decay, float b1, float b2, float step, float vscale, float eps);
+};
+
+extern const struct et_kern et_kern_generic;
+#if defined(__x86_64__)
+extern const struct et_kern et_kern_avx2, et_kern_avx512;
+#elif defined(__aarch64__) || defined(__arm__)
+extern const struct et_kern et_kern_neon;
+#endif
+
+/*
+ * The table for an instruction set by name, or with NULL the best this processor has. NULL when the
+ * name is unknown or the processor lacks it.
+ */
+const struct et_kern *et_kern_select(const char *name);
+/* The i-th table that this processor can run, best first; NULL past the last. */
+const struct et_kern *et_kern_at(size_t i);
+/* Names compiled in, whether or not this processor has them: "generic avx2 avx512". */
+const char *et_kern_names(void);
+
+#endif

@@ -1,0 +1,80 @@
+/* Compiled once for each instruction set with -DET_ISA=<name>; exports et_kern_<name> and nothing
+ * else. */
+#include "kern/kern.h"
+#include "kern/vec.h"
+
+#if VL == 16
+#define MR 14
+#define NR 32
+#define KC 256
+#define MC (MR * 12)
+#define NC 1024
+#elif VL == 8
+#define MR 6
+#define NR 16
+#define KC 256
+#define MC (MR * 24)
+#define NC 1024
+#elif defined(__aarch64__) || defined(__ARM_NEON)
+#define MR 8
+#define NR 12
+#define KC 256
+#define MC (MR * 14)
+#define NC (NR * 64)
+#else
+#define MR 4
+#define NR 8
+#define KC 256
+#define MC (MR * 24)
+#define NC 768
+#endif
+
+_Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
+	       "tile larger than the drivers' buffers");
+
+#include "kern/gemm_tmpl.h"
+#include "kern/elem_tmpl.h"
+#include "kern/chan_tmpl.h"
+#include "kern/dw_tmpl.h"
+#include "kern/update_tmpl.h"
+
+#define CAT_(a, b) a##b
+#define CAT(a, b)  CAT_(a, b)
+#define STR_(a)	   #a
+#define STR(a)	   STR_(a)
+
+const struct et_kern CAT(et_kern_, ET_ISA) = {
+    .name = STR(ET_ISA),
+    .vl = VL,
+    .mr = MR,
+    .nr = NR,
+    .kc = KC,
+    .mc = MC,
+    .nc = NC,
+    .gemm_k = gemm_k,
+    .gemm_r = GEMM_R,
+    .pack_r = pack_r,
+    .pack_k = pack_k,
+    .pack_b = pack_b,
+    .pack_bt = pack_bt,
+    .store = store,
+    .add = add,
+    .mul = mul,
+    .axpy = axpy,
+    .scale = scale,
+    .act = act,
+    .mask = mask,
+    .hardswish = hardswish,
+    .hardswish_bwd = hardswish_bwd,
+    .affine = affine,
+    .col_sum = col_sum,
+    .col_sqdev = col_sqdev,
+    .col_bn_bwd = col_bn_bwd,
+    .bn_dx = bn_dx,
+    .dw_forward = dw_forward,
+    .dw_data = dw_data,
+    .dw_weight = dw_weight,
+    .sumsq = sumsq,
+    .sgd = sgd,
+    .adam = adam,
+};

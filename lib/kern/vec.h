@@ -1,0 +1,129 @@
+/*
+ * Thin vector layer over GCC/Clang vector extensions. VL follows the macros of the unit being
+ * compiled. Intrinsics only here, and only where the extensions have no spelling.
+ */
+#ifndef ET_KERN_VEC_H
+#define ET_KERN_VEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define VL 16
+#elif defined(__AVX2__)
+#include <immintrin.h>
+#define VL 8
+#else
+#define VL 4
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+#endif
+
+typedef float vf __attribute__((vector_size(VL * 4)));
+typedef int32_t vi __attribute__((vector_size(VL * 4)));
+
+#define ET_INLINE    static inline __attribute__((always_inline))
+#define ET_PRAGMA(x) _Pragma(#x)
+#if defined(__clang__)
+#define ET_UNROLL(n) ET_PRAGMA(clang loop unroll_count(n))
+#else
+#define ET_UNROLL(n) ET_PRAGMA(GCC unroll n)
+#endif
+
+/* memcpy of the vector type: no alignment or aliasing trap, one instruction. */
+ET_INLINE vf vf_load(const float *p)
+{
+	vf v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+ET_INLINE void vf_store(float *p, vf v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+ET_INLINE vf vf_set1(float x)
+{
+	return x - (vf){0};
+}
+
+/* mask ? a : b, lane by lane; mask lanes are 0 or -1. */
+ET_INLINE vf vf_sel(vi mask, vf a, vf b)
+{
+	return (vf)(((vi)a & mask) | ((vi)b & ~mask));
+}
+
+/* max and min that keep a NaN of a: the comparison is false for it. */
+ET_INLINE vf vf_max_nan(vf a, vf b)
+{
+	return vf_sel(a < b, b, a);
+}
+
+ET_INLINE vf vf_min_nan(vf a, vf b)
+{
+	return vf_sel(a > b, b, a);
+}
+
+/* The sum of all lanes, in a fixed order. */
+ET_INLINE float vf_sum(vf v)
+{
+	float t[VL];
+	memcpy(t, &v, sizeof(v));
+	for (int half = VL / 2; half; half /= 2)
+		for (int i = 0; i < half; i++)
+			t[i] += t[i + half];
+	return t[0];
+}
+
+/* Bit i = lane i of a comparison's result. */
+ET_INLINE uint32_t vi_bits(vi mask)
+{
+#if defined(__AVX512F__)
+	return _mm512_movepi32_mask((__m512i)mask);
+#elif defined(__AVX2__)
+	return (uint32_t)_mm256_movemask_ps((__m256)mask);
+#elif defined(__SSE2__)
+	return (uint32_t)_mm_movemask_ps((__m128)mask);
+#elif defined(__aarch64__)
+	return vaddvq_u32((uint32x4_t)(mask & (vi){1, 2, 4, 8}));
+#else
+	uint32_t bits = 0;
+	for (int i = 0; i < VL; i++)
+		bits |= (uint32_t)(mask[i] & 1) << i;
+	return bits;
+#endif
+}
+
+/* The inverse: lane i = -1 where bit i is set. */
+ET_INLINE vi vi_from_bits(uint32_t bits)
+{
+	vi lane;
+	for (int i = 0; i < VL; i++)
+		lane[i] = 1 << i;
+	return (((vi){0} + (int32_t)bits) & lane) == lane;
+}
+
+ET_INLINE vf vf_sqrt(vf v)
+{
+#if defined(__AVX512F__)
+	return (vf)_mm512_sqrt_ps((__m512)v);
+#elif defined(__AVX2__)
+	return (vf)_mm256_sqrt_ps((__m256)v);
+#elif defined(__SSE2__)
+	return (vf)_mm_sqrt_ps((__m128)v);
+#elif defined(__aarch64__)
+	return (vf)vsqrtq_f32((float32x4_t)v);
+#else
+	for (int i = 0; i < VL; i++)
+		v[i] = __builtin_sqrtf(v[i]);
+	return v;
+#endif
+}
+
+#endif
