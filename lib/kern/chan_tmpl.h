@@ -95,7 +95,7 @@ static void bn_dx(size_t rows, size_t c, const float *x, const float *dy, const 
 		size_t j = 0;
 		for (; j + VL <= c; j += VL)
 			vf_store(dx + j, vf_load(a + j) * vf_load(dy + j) +
-					     vf_load(b + j) * vf_load(x + j) + vf_load(d + j));
+						 vf_load(b + j) * vf_load(x + j) + vf_load(d + j));
 		for (; j < c; j++)
 			dx[j] = a[j] * dy[j] + b[j] * x[j] + d[j];
 	}

@@ -44,12 +44,12 @@ static const struct {
 	bool (*has)(void);
 } tables[] = {
 #if defined(__x86_64__)
-    {&et_kern_avx512, has_avx512},
-    {&et_kern_avx2, has_avx2},
+	{&et_kern_avx512, has_avx512},
+	{&et_kern_avx2, has_avx2},
 #elif defined(__aarch64__) || defined(__arm__)
-    {&et_kern_neon, has_neon},
+	{&et_kern_neon, has_neon},
 #endif
-    {&et_kern_generic, has_generic},
+	{&et_kern_generic, has_generic},
 };
 
 const struct et_kern *et_kern_at(size_t i)

@@ -180,6 +180,27 @@ static void pack_bt(float *dst, size_t k, const float *src, size_t ld, size_t co
 			dst[p * NR + j] = j < cols ? src[j * ld + p] : 0;
 }
 
+static void pack_rows(float *dst, size_t ld, size_t k, const float *const *rows, size_t off,
+		      size_t cols)
+{
+	for (size_t p = 0; p < k; p++, dst += ld) {
+		const float *r = rows[p];
+		size_t j = 0;
+		if (r) {
+			r += off;
+			for (; j + VL <= cols; j += VL)
+				vf_store(dst + j, vf_load(r + j));
+			for (; j < cols; j++)
+				dst[j] = r[j];
+		} else {
+			for (; j + VL <= cols; j += VL)
+				vf_store(dst + j, (vf){0});
+			for (; j < cols; j++)
+				dst[j] = 0;
+		}
+	}
+}
+
 ET_INLINE vf act_vf(vf v, enum et_act act)
 {
 	if (act != ET_ACT_NONE)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Rows of a packed A panel in "row" order are this many floats apart: room for the largest KC. */
-#define ET_KC_MAX 384
+#define ET_KC_MAX 272
 #define ET_MR_MAX 14
 #define ET_NR_MAX 32
 
@@ -48,6 +48,9 @@ struct et_kern {
 	void (*pack_b)(float *dst, size_t k, const float *src, size_t ld, size_t cols);
 	/* Transposed: dst[p*nr + j] = src[j*ld + p], zeros beyond cols. */
 	void (*pack_bt)(float *dst, size_t k, const float *src, size_t ld, size_t cols);
+	/* dst[p*ld + j] = rows[p] ? rows[p][off + j] : 0, j < cols: gathered rows of any width. */
+	void (*pack_rows)(float *dst, size_t ld, size_t k, const float *const *rows, size_t off,
+			  size_t cols);
 	/*
 	 * One row of a finished tile: v = t[j] (+ y[j] if acc); v = v*scale[j] + shift[j]; v +=
 	 * res[j]; y[j] = act(v), j < n. scale, shift, res may each be NULL.

@@ -8,13 +8,13 @@
 #define NR 32
 #define KC 256
 #define MC (MR * 12)
-#define NC 1024
+#define NC 512
 #elif VL == 8
 #define MR 6
 #define NR 16
 #define KC 256
 #define MC (MR * 24)
-#define NC 1024
+#define NC 512
 #elif defined(__aarch64__) || defined(__ARM_NEON)
 #define MR 8
 #define NR 12
@@ -26,7 +26,7 @@
 #define NR 8
 #define KC 256
 #define MC (MR * 24)
-#define NC 768
+#define NC 512
 #endif
 
 _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
@@ -44,37 +44,38 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #define STR(a)	   STR_(a)
 
 const struct et_kern CAT(et_kern_, ET_ISA) = {
-    .name = STR(ET_ISA),
-    .vl = VL,
-    .mr = MR,
-    .nr = NR,
-    .kc = KC,
-    .mc = MC,
-    .nc = NC,
-    .gemm_k = gemm_k,
-    .gemm_r = GEMM_R,
-    .pack_r = pack_r,
-    .pack_k = pack_k,
-    .pack_b = pack_b,
-    .pack_bt = pack_bt,
-    .store = store,
-    .add = add,
-    .mul = mul,
-    .axpy = axpy,
-    .scale = scale,
-    .act = act,
-    .mask = mask,
-    .hardswish = hardswish,
-    .hardswish_bwd = hardswish_bwd,
-    .affine = affine,
-    .col_sum = col_sum,
-    .col_sqdev = col_sqdev,
-    .col_bn_bwd = col_bn_bwd,
-    .bn_dx = bn_dx,
-    .dw_forward = dw_forward,
-    .dw_data = dw_data,
-    .dw_weight = dw_weight,
-    .sumsq = sumsq,
-    .sgd = sgd,
-    .adam = adam,
+	.name = STR(ET_ISA),
+	.vl = VL,
+	.mr = MR,
+	.nr = NR,
+	.kc = KC,
+	.mc = MC,
+	.nc = NC,
+	.gemm_k = gemm_k,
+	.gemm_r = GEMM_R,
+	.pack_r = pack_r,
+	.pack_k = pack_k,
+	.pack_b = pack_b,
+	.pack_bt = pack_bt,
+	.pack_rows = pack_rows,
+	.store = store,
+	.add = add,
+	.mul = mul,
+	.axpy = axpy,
+	.scale = scale,
+	.act = act,
+	.mask = mask,
+	.hardswish = hardswish,
+	.hardswish_bwd = hardswish_bwd,
+	.affine = affine,
+	.col_sum = col_sum,
+	.col_sqdev = col_sqdev,
+	.col_bn_bwd = col_bn_bwd,
+	.bn_dx = bn_dx,
+	.dw_forward = dw_forward,
+	.dw_data = dw_data,
+	.dw_weight = dw_weight,
+	.sumsq = sumsq,
+	.sgd = sgd,
+	.adam = adam,
 };

@@ -1,0 +1,184 @@
+/*
+ * libedgetrain: fine-tuning of convolutional networks on small machines. This is the public face;
+ * the edgetrain command uses nothing else.
+ *
+ * Functions return ET_OK or a negative enum et_status and put one line of details into a
+ * caller-owned struct et_err. The library never prints, exits or touches signals. Strings passed in
+ * are not kept.
+ */
+#ifndef EDGETRAIN_H
+#define EDGETRAIN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* ---- training settings ----------------------------------------------------------------------- */
+
+/*
+ * The settings of training, one table: "key" in the spec's "train" object, --key with dashes on the
+ * command line. Precedence: what was set here, then the spec, then the default.
+ */
+enum et_setting_kind { ET_SET_INT, ET_SET_FLOAT, ET_SET_CHOICE, ET_SET_TEXT, ET_SET_LIST };
+struct et_setting {
+	const char *key;	   /* "batch_size" */
+	enum et_setting_kind kind; /* LIST: comma-separated text, or an array of strings in JSON */
+	const char *arg;	   /* "N", for help; for CHOICE "sgd|adam|adamw" */
+	double min, max;	   /* inclusive, for numbers */
+	const char *initial;	   /* default as text; "" = none */
+	const char *help;	   /* one line, no full stop */
+};
+const struct et_setting *et_settings(size_t *n);
+
+/* A set of explicit choices. */
+struct et_conf;
+struct et_conf *et_conf_new(void); /* NULL: out of memory */
+void et_conf_free(struct et_conf *conf);
+/* ET_EUSAGE naming key, what is expected and what was found. */
+int et_conf_set(struct et_conf *conf, const char *key, const char *value,
+		struct et_err *err) ET_MUST_CHECK;
+
+/* ---- the machine and the caller ----------------------------------------------------------------
+ */
+
+enum et_log_level { ET_LOG_INFO, ET_LOG_WARNING };
+
+/* Passed to every call; all members may be zero. */
+struct et_env {
+	int threads; /* 0: all processors available */
+	const char *
+		isa; /* instruction set by name; NULL: ET_ISA from the environment, else the best */
+	uint64_t max_memory; /* bytes; 0: MemAvailable */
+	int workers; /* decoding threads; 0: one, or two where there are more than two processors */
+	const volatile sig_atomic_t
+		*stop; /* set to non-zero (by a signal handler) to stop; NULL: never */
+	/* One line of information or warning, without a newline; NULL: dropped. */
+	void (*log)(void *arg, enum et_log_level level, const char *line);
+	void *log_arg;
+};
+
+struct et_version {
+	const char *version, *revision; /* "0.1.0", git describe */
+	const char *compiler, *cflags;
+	const char *isa, *isas; /* chosen; all compiled in */
+	const char *openmp;	/* "201511", or "no" */
+	const char *libpng, *libjpeg, *zlib, *cjson;
+};
+/* ET_EUSAGE when env asks for an instruction set that is unknown or not on this machine. */
+int et_version_get(const struct et_env *env, struct et_version *v,
+		   struct et_err *err) ET_MUST_CHECK;
+
+/* ---- fit
+ * ----------------------------------------------------------------------------------------- */
+
+enum et_phase { ET_PHASE_LOAD, ET_PHASE_TRAIN, ET_PHASE_EVAL, ET_PHASE_SAVE };
+
+/* Where a run is. Called after every step (and every evaluation batch) from the training thread. */
+struct et_progress {
+	enum et_phase phase;
+	uint64_t step, steps;	 /* optimizer steps done, and in all */
+	uint64_t epoch, epochs;	 /* current, from 1 */
+	uint64_t batch, batches; /* in this epoch (or evaluation) */
+	double loss, accuracy;	 /* means over the epoch so far */
+	double lr;
+	double images_per_s;	 /* over the last seconds; 0 = unknown */
+	double eta_s;		 /* to the end of the run; negative = unknown */
+	double data_ms, step_ms; /* of the last step: waiting for data, all */
+};
+
+/* One finished epoch: a row of epochs.csv. Unknown numbers are NaN. */
+struct et_epoch {
+	uint64_t epoch; /* from 1 */
+	double loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_s;
+	uint64_t skipped; /* bad pictures */
+	bool best;
+};
+
+struct et_fit {
+	const char *spec, *data; /* may be NULL with resume */
+	const char *init;	 /* weights to start from (safetensors); NULL: random */
+	const char *resume;	 /* run directory to continue, bit for bit; NULL: a new run */
+	const char *out;	 /* run directory of a new run; must not hold a run yet */
+	const struct et_conf *conf;
+	void (*progress)(void *arg, const struct et_progress *p);
+	void (*epoch)(void *arg, const struct et_epoch *e);
+	void *arg;
+};
+struct et_fit_result {
+	uint64_t epochs, steps, images; /* done in this call: steps and images; epochs: in all */
+	double loss, accuracy;		/* of the last finished epoch, training */
+	double val_loss, val_accuracy;	/* NaN when there is no validation set */
+	double best_val_accuracy;
+	uint64_t best_epoch;
+	double seconds, images_per_s;
+	const char *val_split; /* "val", "test", "held out" or NULL */
+	uint64_t skipped;
+	uint64_t peak_memory; /* resident, bytes */
+};
+/*
+ * Trains. ET_ESTOP: stopped on request after a checkpoint. ET_EFIT: refused before anything was
+ * written. ET_EDIVERGED: err names step, layer and the batch's files; the last good checkpoint
+ * stays.
+ */
+int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_result *result,
+	   struct et_err *err) ET_MUST_CHECK;
+
+/* ---- eval
+ * ----------------------------------------------------------------------------------------- */
+
+struct et_eval {
+	const char *model; /* a run directory, or a spec with weights */
+	const char *data;
+	const char *weights; /* with a spec; with a run: NULL = model.safetensors */
+	const char *split; /* "val", "test", "train"; NULL: test, else val, else the run's held-out
+			      part */
+	int batch_size;	   /* 0: the run's */
+	bool skip_bad;
+	void (*progress)(void *arg, const struct et_progress *p);
+	void *arg;
+};
+struct et_eval_result {
+	const char *split;
+	uint64_t images, skipped;
+	double loss, accuracy, top5; /* top5: NaN below 6 classes */
+	int classes;
+	char **class_names;  /* [classes] */
+	uint64_t *confusion; /* [classes][classes]: row = true class, column = predicted */
+	double seconds, images_per_s;
+};
+int et_eval(const struct et_env *env, const struct et_eval *eval, struct et_eval_result *result,
+	    struct et_err *err) ET_MUST_CHECK;
+void et_eval_free(struct et_eval_result *result);
+
+/* ---- plan
+ * ------------------------------------------------------------------------------------------ */
+
+/* Bytes. The same code reserves them when a run starts. */
+struct et_memory {
+	uint64_t weights, gradients, optimizer, saved, activations, work, data, checkpoint;
+	uint64_t total;
+};
+struct et_plan {
+	struct et_memory training, evaluation, loading;
+	uint64_t peak;	    /* the largest of the totals, and the program itself */
+	uint64_t available; /* MemAvailable or env->max_memory */
+	bool fits;
+	int batch_size, micro_batch; /* as planned */
+	int largest_batch; /* the largest batch size (or micro-batch) that fits; 0: none */
+	uint64_t parameters, trainable;	  /* counts */
+	double forward_mac, backward_mac; /* multiply-adds of one image */
+	int layers, trained_layers;
+};
+struct et_plan_request {
+	const char *spec;
+	const char *data; /* NULL: pictures of the input's size are assumed for loading */
+	bool init;	  /* weights will be given: batch norm is frozen by default */
+	const struct et_conf *conf;
+};
+int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
+	    struct et_err *err) ET_MUST_CHECK;
+
+#endif

@@ -1,0 +1,263 @@
+/* Convolution by implicit im2col on the one GEMM; depthwise goes to its own kernels. */
+#include <string.h>
+
+#include "op/depthwise.h"
+
+int et_conv_shape(struct et_conv *g, struct et_err *err)
+{
+	if (g->c % g->groups || g->k % g->groups)
+		return et_fail(err, ET_EDATA,
+			       "groups must divide the input and output channels: groups %d, "
+			       "channels %d and %d",
+			       g->groups, g->c, g->k);
+	int64_t p = (int64_t)g->h + 2 * (int64_t)g->ph - (int64_t)g->dh * (g->kh - 1) - 1;
+	int64_t q = (int64_t)g->w + 2 * (int64_t)g->pw - (int64_t)g->dw * (g->kw - 1) - 1;
+	if (p < 0 || q < 0)
+		return et_fail(err, ET_EDATA,
+			       "the kernel is larger than its input: %dx%d with dilation %d,%d on "
+			       "%dx%d with padding %d,%d",
+			       g->kh, g->kw, g->dh, g->dw, g->h, g->w, g->ph, g->pw);
+	g->p = (int)(p / g->sh) + 1;
+	g->q = (int)(q / g->sw) + 1;
+	return ET_OK;
+}
+
+size_t et_conv_weights(const struct et_conv *g)
+{
+	return (size_t)g->k * (size_t)g->kh * (size_t)g->kw * (size_t)(g->c / g->groups);
+}
+
+double et_conv_mac(const struct et_conv *g)
+{
+	return (double)g->p * g->q * (double)et_conv_weights(g);
+}
+
+/* Taps and their offsets, from the work arena. */
+struct taps {
+	int16_t *y, *x;
+	size_t *b;
+	int n;
+};
+
+static struct taps taps_alloc(const struct et_conv *g, struct et_arena *work)
+{
+	size_t n = (size_t)g->kh * (size_t)g->kw;
+	struct taps t;
+	t.y = et_arena_alloc(work, n, sizeof(*t.y));
+	t.x = et_arena_alloc(work, n, sizeof(*t.x));
+	t.b = et_arena_alloc(work, n, sizeof(*t.b));
+	t.n = 0;
+	return t;
+}
+
+/* The im2col view of one group's input channels. */
+static struct et_gather input_view(const struct et_conv *g, int n, const float *in, int group,
+				   struct taps *t, bool measuring)
+{
+	int cn = g->c / g->groups;
+
+	t->n = g->kh * g->kw;
+	for (int a = 0; !measuring && a < g->kh; a++)
+		for (int b = 0; b < g->kw; b++) {
+			t->y[a * g->kw + b] = (int16_t)(a * g->dh - g->ph);
+			t->x[a * g->kw + b] = (int16_t)(b * g->dw - g->pw);
+		}
+	return (struct et_gather){
+		.src = in,
+		.n = n,
+		.h = g->h,
+		.w = g->w,
+		.c = g->c,
+		.c0 = group * cn,
+		.cn = cn,
+		.gh = g->p,
+		.gw = g->q,
+		.sh = g->sh,
+		.sw = g->sw,
+		.taps = t->n,
+		.y = t->y,
+		.x = t->x,
+	};
+}
+
+void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+		     const float *w, const struct et_epilogue *epi, float *y, struct et_arena *work)
+{
+	if (et_conv_depthwise(g)) {
+		et_depthwise_forward(x, g, n, in, w, epi, y);
+		return;
+	}
+	size_t mark = et_arena_mark(work);
+	struct taps t = taps_alloc(g, work);
+	int kn = g->k / g->groups,
+	    groups = et_measuring(work) ? 1 : g->groups; /* all need the same scratch */
+	size_t depth = (size_t)g->kh * (size_t)g->kw * (size_t)(g->c / g->groups);
+
+	for (int group = 0; group < groups; group++) {
+		int k0 = group * kn;
+		struct et_epilogue e = {0};
+		if (epi) {
+			e.scale = epi->scale ? epi->scale + k0 : NULL;
+			e.shift = epi->shift ? epi->shift + k0 : NULL;
+			e.residual = epi->residual ? epi->residual + k0 : NULL;
+			e.act = epi->act;
+		}
+		struct et_gemm_rows m = {
+			.a = input_view(g, n, in, group, &t, et_measuring(work)),
+			.b = w + (size_t)k0 * depth,
+			.ldb = depth,
+			.bt = true,
+			.c = y + k0,
+			.ldc = (size_t)g->k,
+			.cols = kn,
+			.epi = epi ? &e : NULL,
+		};
+		et_gemm_rows(x, &m, work);
+	}
+	et_arena_release(work, mark);
+}
+
+/* Of the taps of one axis, does tap a reach input position i0 + stride*step, and from which offset?
+ */
+static bool meets(int i0, int pad, int a, int dil, int stride, int *offset)
+{
+	int t = i0 + pad - a * dil;
+	int r = ((t % stride) + stride) % stride;
+	*offset = (t - r) / stride;
+	return r == 0;
+}
+
+/*
+ * Input pixels of one phase (i % sh, j % sw) meet the same taps, each at a constant offset in dy: a
+ * convolution of dy with stride 1 that writes every sh-th row and sw-th column of dx.
+ */
+static void data_phase(const struct et_ctx *x, const struct et_conv *g, int n, const float *dy,
+		       const float *w, float *dx, int y0, int x0, struct taps *t,
+		       struct et_arena *work)
+{
+	int cn = g->c / g->groups, kn = g->k / g->groups;
+	size_t depth = (size_t)g->kh * (size_t)g->kw * (size_t)cn;
+	struct et_scatter to = {.h = g->h, .w = g->w, .sh = g->sh, .sw = g->sw, .y0 = y0, .x0 = x0};
+	bool whole = g->sh == 1 && g->sw == 1;
+	int groups = et_measuring(work) ? 1 : g->groups;
+
+	t->n = 0;
+	for (int a = 0; a < g->kh; a++)
+		for (int b = 0; b < g->kw; b++) {
+			int oy, ox;
+			if (!meets(y0, g->ph, a, g->dh, g->sh, &oy) ||
+			    !meets(x0, g->pw, b, g->dw, g->sw, &ox))
+				continue;
+			if (!et_measuring(work)) {
+				t->y[t->n] = (int16_t)oy;
+				t->x[t->n] = (int16_t)ox;
+				t->b[t->n] = (size_t)(a * g->kw + b) * (size_t)cn;
+			}
+			t->n++;
+		}
+	if (!t->n)
+		return;
+	for (int group = 0; group < groups; group++) {
+		struct et_gemm_rows m = {
+			.a = {.src = dy,
+			      .n = n,
+			      .h = g->p,
+			      .w = g->q,
+			      .c = g->k,
+			      .c0 = group * kn,
+			      .cn = kn,
+			      .gh = (g->h - y0 + g->sh - 1) / g->sh,
+			      .gw = (g->w - x0 + g->sw - 1) / g->sw,
+			      .sh = 1,
+			      .sw = 1,
+			      .taps = t->n,
+			      .y = t->y,
+			      .x = t->x},
+			.b = w + (size_t)group * (size_t)kn * depth,
+			.ldb = depth,
+			.tap_b = t->b,
+			.c = dx + group * cn,
+			.ldc = (size_t)g->c,
+			.to = whole ? NULL : &to,
+			.cols = cn,
+		};
+		et_gemm_rows(x, &m, work);
+	}
+}
+
+void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const float *dy,
+		  const float *w, float *dx, struct et_arena *work)
+{
+	if (et_conv_depthwise(g)) {
+		et_depthwise_data(x, g, n, dy, w, dx);
+		return;
+	}
+	size_t mark = et_arena_mark(work);
+	struct taps t = taps_alloc(g, work);
+	/* With taps that skip phases (stride above the kernel's reach), those pixels get nothing.
+	 */
+	bool gaps = g->sh > 1 || g->sw > 1;
+
+	if (gaps && !et_measuring(work))
+		memset(dx, 0,
+		       (size_t)n * (size_t)g->h * (size_t)g->w * (size_t)g->c * sizeof(float));
+	for (int y0 = 0; y0 < g->sh && y0 < g->h; y0++)
+		for (int x0 = 0; x0 < g->sw && x0 < g->w; x0++)
+			data_phase(x, g, n, dy, w, dx, y0, x0, &t, work);
+	et_arena_release(work, mark);
+}
+
+void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+		    const float *dy, float *dw, struct et_arena *work)
+{
+	if (et_conv_depthwise(g)) {
+		et_depthwise_weight(x, g, n, in, dy, dw);
+		return;
+	}
+	size_t mark = et_arena_mark(work);
+	struct taps t = taps_alloc(g, work);
+	int kn = g->k / g->groups,
+	    groups = et_measuring(work) ? 1 : g->groups; /* all need the same scratch */
+	size_t depth = (size_t)g->kh * (size_t)g->kw * (size_t)(g->c / g->groups);
+
+	for (int group = 0; group < groups; group++) {
+		struct et_gemm_sum m = {
+			.a = input_view(g, n, in, group, &t, et_measuring(work)),
+			.d = dy + group * kn,
+			.ldd = (size_t)g->k,
+			.rows = kn,
+			.c = dw + (size_t)group * (size_t)kn * depth,
+			.ldc = depth,
+		};
+		et_gemm_sum(x, &m, work);
+	}
+	et_arena_release(work, mark);
+}
+
+/* Index in memory of the weight that PyTorch has at [k][c][a][b]. */
+static size_t weight_at(const struct et_conv *g, int k, int c, int a, int b)
+{
+	int cn = g->c / g->groups;
+	if (et_conv_depthwise(g))
+		return (size_t)(a * g->kw + b) * (size_t)g->c + (size_t)k;
+	return (((size_t)k * (size_t)g->kh + (size_t)a) * (size_t)g->kw + (size_t)b) * (size_t)cn +
+	       (size_t)c;
+}
+
+void et_conv_to_torch(const struct et_conv *g, const float *w, float *torch)
+{
+	for (int k = 0; k < g->k; k++)
+		for (int c = 0; c < g->c / g->groups; c++)
+			for (int a = 0; a < g->kh; a++)
+				for (int b = 0; b < g->kw; b++)
+					*torch++ = w[weight_at(g, k, c, a, b)];
+}
+
+void et_conv_from_torch(const struct et_conv *g, const float *torch, float *w)
+{
+	for (int k = 0; k < g->k; k++)
+		for (int c = 0; c < g->c / g->groups; c++)
+			for (int a = 0; a < g->kh; a++)
+				for (int b = 0; b < g->kw; b++)
+					w[weight_at(g, k, c, a, b)] = *torch++;
+}

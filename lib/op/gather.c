@@ -1,0 +1,131 @@
+/* Packing of gathered (implicit im2col) rows into the panels of the micro-kernel. */
+#include <string.h>
+
+#include "op/gather.h"
+
+static const float zeros[ET_KC_MAX];
+
+/* Segments narrower than this are merged along a kernel row, where its taps are neighbours in
+ * memory. */
+#define MERGE_BELOW 32
+#define MERGE_MAX   128
+
+void et_cursor_open(struct et_cursor *k, const struct et_gather *a, size_t m)
+{
+	size_t plane = (size_t)a->gh * (size_t)a->gw;
+	size_t img = m / plane, at = m % plane;
+
+	k->j = (int)(at % (size_t)a->gw);
+	k->i = (int)(at / (size_t)a->gw);
+	k->img = a->src + img * (size_t)a->h * (size_t)a->w * (size_t)a->c;
+}
+
+void et_cursor_next(struct et_cursor *k, const struct et_gather *a)
+{
+	if (++k->j < a->gw)
+		return;
+	k->j = 0;
+	if (++k->i < a->gh)
+		return;
+	k->i = 0;
+	k->img += (size_t)a->h * (size_t)a->w * (size_t)a->c;
+}
+
+/* The pixel that tap t of a row meets, or NULL in the padding. */
+static inline const float *pixel(const struct et_gather *a, const struct et_cursor *k, int t)
+{
+	int y = k->i * a->sh + a->y[t], x = k->j * a->sw + a->x[t];
+
+	if ((unsigned)y >= (unsigned)a->h || (unsigned)x >= (unsigned)a->w)
+		return NULL;
+	return k->img + ((size_t)y * (size_t)a->w + (size_t)x) * (size_t)a->c + a->c0;
+}
+
+/* How many taps from t on continue it in memory, t included. */
+static int run_length(const struct et_gather *a, int t)
+{
+	int r = 1;
+
+	if (a->cn != a->c || a->cn >= MERGE_BELOW)
+		return 1;
+	while (t + r < a->taps && a->y[t + r] == a->y[t] && a->x[t + r] == a->x[t] + r &&
+	       (r + 1) * a->cn <= MERGE_MAX)
+		r++;
+	return r;
+}
+
+void et_gather_rows(const struct et_kern *k, const struct et_gather *a, size_t m, size_t rows,
+		    size_t k0, size_t kb, float *dst)
+{
+	struct et_cursor at[ET_MR_MAX];
+	float edge[ET_MR_MAX][MERGE_MAX];
+	const float *ptr[ET_MR_MAX];
+	size_t cn = (size_t)a->cn;
+
+	for (size_t i = 0; i < rows; i++) {
+		if (i == 0)
+			et_cursor_open(&at[0], a, m);
+		else {
+			at[i] = at[i - 1];
+			et_cursor_next(&at[i], a);
+		}
+	}
+	for (size_t i = rows; i < (size_t)k->mr; i++)
+		ptr[i] = zeros;
+
+	for (size_t done = 0; done < kb;) {
+		int t = (int)((k0 + done) / cn);
+		size_t ch = (k0 + done) % cn;
+		int run = run_length(a, t);
+		size_t len = et_min((size_t)run * cn - ch, kb - done);
+
+		for (size_t i = 0; i < rows; i++) {
+			const float *p = pixel(a, &at[i], t);
+			if (run == 1) {
+				ptr[i] = p ? p + ch : zeros;
+			} else if (p && pixel(a, &at[i], t + run - 1)) {
+				ptr[i] = p + ch;
+			} else {
+				for (int r = 0; r < run; r++) {
+					const float *q = pixel(a, &at[i], t + r);
+					for (size_t c = 0; c < cn; c++)
+						edge[i][(size_t)r * cn + c] = q ? q[c] : 0;
+				}
+				ptr[i] = edge[i] + ch;
+			}
+		}
+		k->pack_r(dst, done, len, ptr);
+		done += len;
+	}
+}
+
+void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_t m, size_t kb,
+		       size_t col, size_t cols, float *dst)
+{
+	const float *ptr[ET_KC_MAX];
+	size_t cn = (size_t)a->cn, nr = (size_t)k->nr;
+	size_t padded = et_ceil_div(cols, nr) * nr;
+
+	for (size_t done = 0; done < cols;) {
+		int t = (int)((col + done) / cn);
+		size_t ch = (col + done) % cn, end = et_min(done + cn - ch, cols);
+		struct et_cursor at;
+
+		et_cursor_open(&at, a, m);
+		for (size_t p = 0; p < kb; p++) {
+			ptr[p] = pixel(a, &at, t);
+			et_cursor_next(&at, a);
+		}
+		while (done < end) { /* one panel's part of this tap */
+			size_t in = done % nr, len = et_min(nr - in, end - done);
+			k->pack_rows(dst + (done / nr) * nr * kb + in, nr, kb, ptr, ch, len);
+			done += len;
+			ch += len;
+		}
+	}
+	if (padded > cols) {
+		float *panel = dst + (cols / nr) * nr * kb;
+		for (size_t p = 0; p < kb; p++)
+			memset(panel + p * nr + cols % nr, 0, (padded - cols) * sizeof(float));
+	}
+}

@@ -1,0 +1,223 @@
+/*
+ * The one parallel GEMM: blocks for the caches around the micro-kernel. Each thread owns a
+ * rectangle of C and packs both operands for itself, so that threads never wait for each other; the
+ * split is along the side whose doubled packing costs less. The order of summation of an element of
+ * C is that of depth blocks of kc, whatever the split: the same bits for any number of threads.
+ */
+#include "op/gather.h"
+
+/* [begin, end) of part t of `parts` of n units in panels of `unit`. */
+static void part(size_t n, size_t unit, int t, int parts, size_t *begin, size_t *end)
+{
+	size_t panels = et_ceil_div(n, unit);
+	*begin = et_min(panels * (size_t)t / (size_t)parts * unit, n);
+	*end = et_min(panels * ((size_t)t + 1) / (size_t)parts * unit, n);
+}
+
+/* A thread's packing buffers. */
+struct packs {
+	float *a, *b;
+	size_t a_stride, b_stride;
+};
+
+static struct packs packs_alloc(const struct et_kern *k, size_t threads, size_t cols,
+				struct et_arena *work)
+{
+	struct packs p;
+	size_t nr = (size_t)k->nr;
+
+	p.a_stride = (size_t)k->mc * ET_KC_MAX;
+	p.b_stride = et_min((size_t)k->nc, et_ceil_div(cols, nr) * nr) * (size_t)k->kc;
+	p.a = et_arena_alloc(work, threads * p.a_stride, sizeof(float));
+	p.b = et_arena_alloc(work, threads * p.b_stride, sizeof(float));
+	return p;
+}
+
+/* ---- C = gathered rows x B --------------------------------------------------------------------
+ */
+
+static size_t out_offset(const struct et_gemm_rows *g, size_t m)
+{
+	const struct et_scatter *s = g->to;
+	if (!s)
+		return m * g->ldc;
+	size_t gw = (size_t)g->a.gw, plane = (size_t)g->a.gh * gw;
+	size_t img = m / plane, i = m % plane / gw, j = m % gw;
+	return ((img * (size_t)s->h + i * (size_t)s->sh + (size_t)s->y0) * (size_t)s->w +
+		j * (size_t)s->sw + (size_t)s->x0) *
+	       g->ldc;
+}
+
+static void pack_weights(const struct et_kern *k, const struct et_gemm_rows *g, size_t k0,
+			 size_t kb, size_t j0, size_t cols, float *dst)
+{
+	size_t nr = (size_t)k->nr, cn = (size_t)g->a.cn;
+
+	for (size_t j = 0; j < cols; j += nr, dst += nr * kb) {
+		size_t width = et_min(nr, cols - j);
+		if (g->bt) {
+			k->pack_bt(dst, kb, g->b + (j0 + j) * g->ldb + k0, g->ldb, width);
+			continue;
+		}
+		if (!g->tap_b) {
+			k->pack_b(dst, kb, g->b + k0 * g->ldb + j0 + j, g->ldb, width);
+			continue;
+		}
+		for (size_t done = 0; done < kb;) {
+			size_t t = (k0 + done) / cn, row = (k0 + done) % cn;
+			size_t len = et_min(cn - row, kb - done);
+			k->pack_b(dst + done * nr, len, g->b + g->tap_b[t] + row * g->ldb + j0 + j,
+				  g->ldb, width);
+			done += len;
+		}
+	}
+}
+
+static void store_tile(const struct et_kern *k, const struct et_gemm_rows *g, const float *tile,
+		       size_t m, size_t rows, size_t j, size_t cols, bool acc, bool last)
+{
+	const struct et_epilogue *e = last ? g->epi : NULL;
+
+	for (size_t i = 0; i < rows; i++) {
+		size_t at = out_offset(g, m + i) + j;
+		k->store(cols, tile + i * (size_t)k->nr, g->c + at, acc,
+			 e && e->scale ? e->scale + j : NULL, e && e->shift ? e->shift + j : NULL,
+			 e && e->residual ? e->residual + at : NULL, e ? e->act : ET_ACT_NONE);
+	}
+}
+
+/* One thread's rectangle: rows [m0,m1), columns [n0,n1). */
+static void rows_block(const struct et_kern *k, const struct et_gemm_rows *g, size_t m0, size_t m1,
+		       size_t n0, size_t n1, float *pa, float *pb)
+{
+	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
+	const size_t depth = (size_t)g->a.taps * (size_t)g->a.cn;
+	float tile[ET_MR_MAX * ET_NR_MAX];
+
+	for (size_t jc = n0; jc < n1; jc += (size_t)k->nc) {
+		size_t nb = et_min((size_t)k->nc, n1 - jc);
+		for (size_t pc = 0; pc < depth; pc += (size_t)k->kc) {
+			size_t kb = et_min((size_t)k->kc, depth - pc);
+			bool acc = g->acc || pc, last = pc + kb == depth;
+
+			pack_weights(k, g, pc, kb, jc, nb, pb);
+			for (size_t ic = m0; ic < m1; ic += (size_t)k->mc) {
+				size_t mb = et_min((size_t)k->mc, m1 - ic);
+				for (size_t i = 0; i < mb; i += mr)
+					et_gather_rows(k, &g->a, ic + i, et_min(mr, mb - i), pc, kb,
+						       pa + i * ET_KC_MAX);
+				for (size_t i = 0; i < mb; i += mr) {
+					size_t rows = et_min(mr, mb - i);
+					for (size_t j = 0; j < nb; j += nr) {
+						size_t cols = et_min(nr, nb - j);
+						const float *bp = pb + j * kb;
+						bool whole = rows == mr && cols == nr;
+						if (whole && !g->to && !(last && g->epi)) {
+							k->gemm_r(kb, pa + i * ET_KC_MAX, bp,
+								  g->c + (ic + i) * g->ldc + jc + j,
+								  g->ldc, acc);
+							continue;
+						}
+						k->gemm_r(kb, pa + i * ET_KC_MAX, bp, tile, nr,
+							  false);
+						store_tile(k, g, tile, ic + i, rows, jc + j, cols,
+							   acc, last);
+					}
+				}
+			}
+		}
+	}
+}
+
+void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct et_arena *work)
+{
+	const struct et_kern *k = x->k;
+	size_t mark = et_arena_mark(work);
+	size_t m = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw, n = (size_t)g->cols;
+	bool by_rows = m >= n;
+	size_t panels = by_rows ? et_ceil_div(m, (size_t)k->mr) : et_ceil_div(n, (size_t)k->nr);
+	int threads = (int)et_max(1, et_min((size_t)x->threads, panels));
+	struct packs p = packs_alloc(k, (size_t)x->threads, n, work);
+
+	if (!et_measuring(work) && p.b) {
+#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
+		for (int t = 0; t < threads; t++) {
+			size_t m0 = 0, m1 = m, n0 = 0, n1 = n;
+			if (by_rows)
+				part(m, (size_t)k->mr, t, threads, &m0, &m1);
+			else
+				part(n, (size_t)k->nr, t, threads, &n0, &n1);
+			rows_block(k, g, m0, m1, n0, n1, p.a + (size_t)t * p.a_stride,
+				   p.b + (size_t)t * p.b_stride);
+		}
+	}
+	et_arena_release(work, mark);
+}
+
+/* ---- C += D^T x gathered rows ------------------------------------------------------------------
+ */
+
+/* One thread's rectangle: rows [i0,i1) of C, columns [n0,n1). */
+static void sum_block(const struct et_kern *k, const struct et_gemm_sum *g, size_t i0, size_t i1,
+		      size_t n0, size_t n1, float *pa, float *pb)
+{
+	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
+	const size_t m = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw;
+	float tile[ET_MR_MAX * ET_NR_MAX];
+
+	for (size_t jc = n0; jc < n1; jc += (size_t)k->nc) {
+		size_t nb = et_min((size_t)k->nc, n1 - jc);
+		for (size_t pc = 0; pc < m; pc += (size_t)k->kc) {
+			size_t kb = et_min((size_t)k->kc, m - pc);
+			et_gather_columns(k, &g->a, pc, kb, jc, nb, pb);
+			for (size_t ic = i0; ic < i1; ic += (size_t)k->mc) {
+				size_t mb = et_min((size_t)k->mc, i1 - ic);
+				for (size_t i = 0; i < mb; i += mr)
+					k->pack_k(pa + i * kb, kb, g->d + pc * g->ldd + ic + i,
+						  g->ldd, et_min(mr, mb - i));
+				for (size_t i = 0; i < mb; i += mr) {
+					size_t rows = et_min(mr, mb - i);
+					float *c = g->c + (ic + i) * g->ldc + jc;
+					for (size_t j = 0; j < nb; j += nr) {
+						size_t cols = et_min(nr, nb - j);
+						if (rows == mr && cols == nr) {
+							k->gemm_k(kb, pa + i * kb, pb + j * kb,
+								  c + j, g->ldc, true);
+							continue;
+						}
+						k->gemm_k(kb, pa + i * kb, pb + j * kb, tile, nr,
+							  false);
+						for (size_t r = 0; r < rows; r++)
+							k->add(cols, c + r * g->ldc + j,
+							       tile + r * nr, c + r * g->ldc + j);
+					}
+				}
+			}
+		}
+	}
+}
+
+void et_gemm_sum(const struct et_ctx *x, const struct et_gemm_sum *g, struct et_arena *work)
+{
+	const struct et_kern *k = x->k;
+	size_t mark = et_arena_mark(work);
+	size_t m = (size_t)g->rows, n = (size_t)g->a.taps * (size_t)g->a.cn;
+	bool by_rows = m > n;
+	size_t panels = by_rows ? et_ceil_div(m, (size_t)k->mr) : et_ceil_div(n, (size_t)k->nr);
+	int threads = (int)et_max(1, et_min((size_t)x->threads, panels));
+	struct packs p = packs_alloc(k, (size_t)x->threads, n, work);
+
+	if (!et_measuring(work) && p.b) {
+#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
+		for (int t = 0; t < threads; t++) {
+			size_t m0 = 0, m1 = m, n0 = 0, n1 = n;
+			if (by_rows)
+				part(m, (size_t)k->mr, t, threads, &m0, &m1);
+			else
+				part(n, (size_t)k->nr, t, threads, &n0, &n1);
+			sum_block(k, g, m0, m1, n0, n1, p.a + (size_t)t * p.a_stride,
+				  p.b + (size_t)t * p.b_stride);
+		}
+	}
+	et_arena_release(work, mark);
+}
