@@ -6,7 +6,9 @@ Suite *suite_json(void);
 Suite *suite_safetensors(void);
 Suite *suite_picture(void);
 Suite *suite_dataset(void);
+Suite *suite_ref(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base, suite_json, suite_safetensors, suite_picture, suite_dataset,
+	suite_ref,
 };
