@@ -50,8 +50,8 @@ int et_arena_open(struct et_arena *a, size_t size, struct et_err *err)
 	void *base = MAP_FAILED;
 	errno = ENOMEM;
 	if (map_length(size, &length))
-		base =
-		    mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
 	if (base == MAP_FAILED) {
 		char text[32];
 		return et_fail(err, ET_ENOMEM, "cannot reserve %s of memory: %s",

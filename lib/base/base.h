@@ -1,6 +1,6 @@
 /*
- * The ground floor: errors, arenas, counter-based random numbers, durable files, small text helpers.
- * Depends on nothing above it; everything else may use it.
+ * The ground floor: errors, arenas, counter-based random numbers, durable files, small text
+ * helpers. Depends on nothing above it; everything else may use it.
  */
 #ifndef ET_BASE_BASE_H
 #define ET_BASE_BASE_H
@@ -80,12 +80,12 @@ void et_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]
 
 /* What a random number is drawn for; keeps streams of one seed apart. */
 enum et_stream {
-	ET_STREAM_INIT = 1,     /* initial weights: (param index, element) */
-	ET_STREAM_SHUFFLE = 2,  /* order of an epoch: (epoch, position) */
-	ET_STREAM_AUGMENT = 3,  /* one sample's augmentation: (epoch, sample) */
-	ET_STREAM_DROPOUT = 4,  /* (step, layer, element) */
-	ET_STREAM_SPLIT = 5,    /* train/val split */
-	ET_STREAM_MODE = 6,     /* gradient modes: (step, layer, element) */
+	ET_STREAM_INIT = 1,    /* initial weights: (param index, element) */
+	ET_STREAM_SHUFFLE = 2, /* order of an epoch: (epoch, position) */
+	ET_STREAM_AUGMENT = 3, /* one sample's augmentation: (epoch, sample) */
+	ET_STREAM_DROPOUT = 4, /* (step, layer, element) */
+	ET_STREAM_SPLIT = 5,   /* train/val split */
+	ET_STREAM_MODE = 6,    /* gradient modes: (step, layer, element) */
 	ET_STREAM_TEST = 7
 };
 
@@ -141,11 +141,11 @@ int et_dir_make(const char *path, struct et_err *err) ET_MUST_CHECK;
 struct et_writer {
 	char *path, *temp;
 	int fd;
-	uint32_t crc;   /* CRC-32 of the bytes written so far (zlib's) */
+	uint32_t crc;	/* CRC-32 of the bytes written so far (zlib's) */
 	uint64_t bytes; /* written so far */
-	int failed;     /* errno of the first failure */
-	bool synced;    /* nothing was put since the last fsync */
-	size_t fill;    /* bytes waiting in buf */
+	int failed;	/* errno of the first failure */
+	bool synced;	/* nothing was put since the last fsync */
+	size_t fill;	/* bytes waiting in buf */
 	unsigned char buf[65536];
 };
 int et_writer_open(struct et_writer *w, const char *path, struct et_err *err) ET_MUST_CHECK;
@@ -153,8 +153,9 @@ void et_writer_put(struct et_writer *w, const void *data, size_t n);
 /* Flush and fsync the temporary file, without renaming it yet. On failure the caller aborts. */
 int et_writer_sync(struct et_writer *w, struct et_err *err) ET_MUST_CHECK;
 /*
- * et_writer_sync() if not done, rename, fsync the directory. Always closes: on failure the temporary
- * file is gone. Only if the last step fails, which the text says, is the target already the new file.
+ * et_writer_sync() if not done, rename, fsync the directory. Always closes: on failure the
+ * temporary file is gone. Only if the last step fails, which the text says, is the target already
+ * the new file.
  */
 int et_writer_commit(struct et_writer *w, struct et_err *err) ET_MUST_CHECK;
 /* Does nothing after a commit or a failed open. */
@@ -165,14 +166,14 @@ int et_file_write(const char *path, const void *data, size_t n, struct et_err *e
 /* ---- text ---------------------------------------------------------------------------------- */
 
 /*
- * Bytes of the UTF-8 character at s[0..n), its code point in *cp; 0 if there is none (n = 0, cut off,
- * overlong, surrogate, beyond U+10FFFF).
+ * Bytes of the UTF-8 character at s[0..n), its code point in *cp; 0 if there is none (n = 0, cut
+ * off, overlong, surrogate, beyond U+10FFFF).
  */
 size_t et_utf8_next(const char *s, size_t n, uint32_t *cp);
 
 /*
- * The candidate nearest to word by edit distance (case ignored, swapped neighbours count once), else
- * the nearest that begins with it, or NULL when none is near. n candidates.
+ * The candidate nearest to word by edit distance (case ignored, swapped neighbours count once),
+ * else the nearest that begins with it, or NULL when none is near. n candidates.
  */
 const char *et_nearest(const char *word, const char *const *candidates, size_t n);
 

@@ -43,8 +43,8 @@ struct et_rng et_rng_open(uint64_t seed, enum et_stream stream, uint64_t a, uint
 {
 	uint64_t key = mix64(seed) ^ (uint64_t)stream;
 	return (struct et_rng){
-	    .key = {(uint32_t)key, (uint32_t)(key >> 32)},
-	    .counter = {0, b, (uint32_t)a, (uint32_t)(a >> 32)},
+		.key = {(uint32_t)key, (uint32_t)(key >> 32)},
+		.counter = {0, b, (uint32_t)a, (uint32_t)(a >> 32)},
 	};
 }
 

@@ -213,9 +213,9 @@ int et_writer_commit(struct et_writer *w, struct et_err *err)
 		int e = sync_dir(w->path);
 		if (e)
 			rc = et_fail(
-			    err, ET_EIO,
-			    "%s: written, but its directory could not be synced to disk: %s",
-			    w->path, strerror(e));
+				err, ET_EIO,
+				"%s: written, but its directory could not be synced to disk: %s",
+				w->path, strerror(e));
 		forget(w);
 		return rc;
 	}

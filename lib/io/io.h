@@ -11,9 +11,14 @@
 
 struct cJSON;
 
+/* A tree takes about 100 bytes a token (a value or a key): these keep it small on any board. */
+#define ET_JSON_MAX_BYTES  (16u << 20)
+#define ET_JSON_MAX_TOKENS 262144u
+
 /*
- * Parses n bytes of strict JSON (whole text, no trailing garbage, depth limited, no duplicate keys
- * in any object). Errors say file:line:column. The caller frees *out with et_json_free().
+ * Parses n bytes of strict JSON (whole text, no trailing garbage, nested at most 32 deep, no
+ * duplicate keys in any object, no U+0000, numbers within double's range). A byte order mark is let
+ * pass. Errors say file:line:column. The caller frees *out with et_json_free().
  */
 int et_json_parse(const char *text, size_t n, const char *file, struct cJSON **out,
 		  struct et_err *err) ET_MUST_CHECK;
@@ -24,16 +29,18 @@ void et_json_free(struct cJSON *json);
  * Fails unless obj is an object whose keys are all among known[0..n). The error names the unknown
  * key, `where` (such as "layer conv1") and the nearest known key.
  */
-int et_json_known_keys(const struct cJSON *obj, const char *where, const char *const *known, size_t n,
-		       struct et_err *err) ET_MUST_CHECK;
+int et_json_known_keys(const struct cJSON *obj, const char *where, const char *const *known,
+		       size_t n, struct et_err *err) ET_MUST_CHECK;
 
 /*
  * Typed members. An absent key leaves *v as it is and returns 0; a present one returns 1; another
  * type, a non-integer, or a value outside [min,max] is ET_EDATA naming `where`, key, what was
- * expected and found. Keys are case-sensitive. Strings are owned by the JSON tree.
+ * expected and found. Keys are case-sensitive. Strings are owned by the JSON tree. Integers are
+ * those a double holds exactly, up to 2^53 - 1 either way (1e3 and 4.0 are integers): larger ones,
+ * such as 64-bit seeds, belong in strings.
  */
-int et_json_int(const struct cJSON *obj, const char *where, const char *key, int64_t min, int64_t max,
-		int64_t *v, struct et_err *err) ET_MUST_CHECK;
+int et_json_int(const struct cJSON *obj, const char *where, const char *key, int64_t min,
+		int64_t max, int64_t *v, struct et_err *err) ET_MUST_CHECK;
 int et_json_num(const struct cJSON *obj, const char *where, const char *key, double min, double max,
 		double *v, struct et_err *err) ET_MUST_CHECK;
 int et_json_bool(const struct cJSON *obj, const char *where, const char *key, bool *v,
@@ -44,8 +51,8 @@ int et_json_str(const struct cJSON *obj, const char *where, const char *key, con
 int et_json_nums(const struct cJSON *obj, const char *where, const char *key, double *v, size_t max,
 		 size_t *n, struct et_err *err) ET_MUST_CHECK;
 /* One integer (copied to both) or an array of two, each in [min,max]: PyTorch's kernel_size. */
-int et_json_pair(const struct cJSON *obj, const char *where, const char *key, int64_t min, int64_t max,
-		 int v[2], struct et_err *err) ET_MUST_CHECK;
+int et_json_pair(const struct cJSON *obj, const char *where, const char *key, int64_t min,
+		 int64_t max, int v[2], struct et_err *err) ET_MUST_CHECK;
 
 /* ---- safetensors --------------------------------------------------------------------------- */
 
@@ -54,8 +61,8 @@ enum et_dtype { ET_F32, ET_F16, ET_BF16, ET_F64, ET_I64, ET_U8, ET_DTYPE_OTHER }
 /* Caps beyond the reference reader's own, so that a small file cannot cost much memory. */
 #define ET_ST_MAX_HEADER  (16u << 20)
 #define ET_ST_MAX_TENSORS 65536u
-#define ET_ST_MAX_RANK    8
-#define ET_ST_MAX_NAME    1024
+#define ET_ST_MAX_RANK	  8
+#define ET_ST_MAX_NAME	  1024
 
 struct et_st_tensor {
 	char *name;
@@ -63,7 +70,7 @@ struct et_st_tensor {
 	char dtype_name[16]; /* as written, for messages */
 	int rank;
 	uint64_t shape[ET_ST_MAX_RANK];
-	uint64_t count;	     /* product of the shape; 1 for rank 0 */
+	uint64_t count;	     /* product of the shape; 1 for rank 0; 0 if any side is 0 */
 	uint64_t begin, end; /* bytes from the start of the data */
 };
 
@@ -71,29 +78,37 @@ struct et_st_tensor {
 struct et_st {
 	char *path;
 	int fd;
-	uint64_t data; /* offset of the data in the file */
+	uint64_t data;	/* offset of the data in the file */
 	uint64_t bytes; /* of the whole file */
 	size_t n, n_meta;
 	struct et_st_tensor *tensors;
-	char **meta; /* key, value, key, value ... */
+	uint32_t *by_name; /* indices of tensors, sorted by name */
+	char **meta;	   /* key, value, key, value ... */
+	char *header;	   /* holds the names and the metadata */
 };
 
 /*
  * Opens and checks every rule of the format: header length, UTF-8, JSON types, known dtypes, no
  * duplicate names, offsets contiguous from 0, sizes equal to shape x dtype without overflow, last
- * end equal to the file length. Leading and trailing JSON white space is accepted.
+ * end equal to the file length. Leading and trailing JSON white space is accepted, and unknown
+ * members of a tensor's entry are skipped, both as in the reference reader. Dtypes that cannot be
+ * read as numbers here are kept as ET_DTYPE_OTHER.
  */
 int et_st_open(struct et_st *st, const char *path, struct et_err *err) ET_MUST_CHECK;
 void et_st_close(struct et_st *st);
 const struct et_st_tensor *et_st_find(const struct et_st *st, const char *name);
 const char *et_st_meta(const struct et_st *st, const char *key);
 
-/* Reads a whole tensor as float32 (from F32, F16, BF16 or F64) into dst[count]. Bits kept for F32. */
+/* Reads a whole tensor as float32 (from F32, F16, BF16 or F64) into dst[count]. Bits kept for F32.
+ */
 int et_st_read_f32(const struct et_st *st, const struct et_st_tensor *t, float *dst,
 		   struct et_err *err) ET_MUST_CHECK;
 int et_st_read_i64(const struct et_st *st, const struct et_st_tensor *t, int64_t *dst,
 		   struct et_err *err) ET_MUST_CHECK;
-/* CRC-32 of the whole file as it stands. */
+/* The bytes as they stand in the file, of any dtype, into dst[end - begin]. */
+int et_st_read_bytes(const struct et_st *st, const struct et_st_tensor *t, void *dst,
+		     struct et_err *err) ET_MUST_CHECK;
+/* CRC-32 of the whole file as it stands; ET_EIO if its length is no longer what was opened. */
 int et_st_crc(const struct et_st *st, uint32_t *crc, struct et_err *err) ET_MUST_CHECK;
 
 /* "[64,3,7,7]" into buf. */
@@ -109,11 +124,13 @@ struct et_st_out {
 /*
  * Writes a file through an open writer: tensors in the reference writer's order (dtype, then name),
  * header padded with spaces to a multiple of 8. put(arg, i, w) writes the bytes of tensors[i],
- * row-major little-endian, with et_writer_put(); the count is checked (ET_EINTERNAL). meta holds
- * n_meta key/value pairs. The caller commits or aborts w.
+ * row-major little-endian, with et_writer_put(); the count is checked (ET_EINTERNAL), and a
+ * negative result of put is returned. meta holds n_meta key/value pairs. Names, keys and values
+ * must be UTF-8 (ET_EDATA). The caller commits or aborts w.
  */
-int et_st_write(struct et_writer *w, const struct et_st_out *tensors, size_t n, const char *const *meta,
-		size_t n_meta, int (*put)(void *arg, size_t i, struct et_writer *w), void *arg,
+int et_st_write(struct et_writer *w, const struct et_st_out *tensors, size_t n,
+		const char *const *meta, size_t n_meta,
+		int (*put)(void *arg, size_t i, struct et_writer *w), void *arg,
 		struct et_err *err) ET_MUST_CHECK;
 
 #endif
