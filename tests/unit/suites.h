@@ -7,8 +7,14 @@ Suite *suite_safetensors(void);
 Suite *suite_picture(void);
 Suite *suite_dataset(void);
 Suite *suite_ref(void);
+Suite *suite_kern(void);
+Suite *suite_tile(void);
+Suite *suite_update(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base, suite_json, suite_safetensors, suite_picture, suite_dataset,
 	suite_ref,
+	suite_kern,
+	suite_tile,
+	suite_update,
 };

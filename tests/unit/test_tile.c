@@ -1,0 +1,377 @@
+/*
+ * The GEMM micro-kernels, their packing, the store of a finished row and the depthwise rows, of
+ * every instruction set, against plain loops in double.
+ */
+#include <string.h>
+
+#include "num.h"
+
+static const struct et_kern *kern(int i)
+{
+	return et_kern_at((size_t)i);
+}
+
+/* ---- packing ---- */
+
+START_TEST(pack_k_b)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(20, 0);
+	const struct {
+		void (*pack)(float *, size_t, const float *, size_t, size_t);
+		int width;
+	} t[] = {{k->pack_k, k->mr}, {k->pack_b, k->nr}};
+
+	for (size_t v = 0; v < ET_COUNT(t); v++)
+		for (size_t cols = 1; cols <= (size_t)t[v].width; cols++)
+			for (size_t depth = 1; depth < 8; depth += 3) {
+				size_t width = (size_t)t[v].width, ld = cols + depth % 2 * 5;
+				float *src = num_normal(&r, (depth - 1) * ld + cols);
+				float *dst = num_floats(depth * width);
+				num_label("%s, pack_%c, cols %zu, depth %zu", k->name, "kb"[v],
+					  cols, depth);
+				t[v].pack(dst, depth, src, ld, cols);
+				for (size_t i = 0; i < depth * width; i++) {
+					size_t p = i / width, j = i % width;
+					ck_assert(dst[i] == (j < cols ? src[p * ld + j] : 0));
+				}
+				num_check_guards();
+			}
+}
+END_TEST
+
+START_TEST(pack_bt)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(21, 0);
+	const size_t nr = (size_t)k->nr, depths[] = {1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33};
+
+	for (size_t cols = 1; cols <= nr; cols++)
+		for (size_t d = 0; d < ET_COUNT(depths); d++) {
+			size_t depth = depths[d], ld = depth + cols % 3;
+			float *src = num_normal(&r, (cols - 1) * ld + depth);
+			float *dst = num_floats(depth * nr);
+			num_label("%s, pack_bt, cols %zu, depth %zu", k->name, cols, depth);
+			k->pack_bt(dst, depth, src, ld, cols);
+			for (size_t i = 0; i < depth * nr; i++) {
+				size_t p = i / nr, j = i % nr;
+				ck_assert(dst[i] == (j < cols ? src[j * ld + p] : 0));
+			}
+			num_check_guards();
+		}
+}
+END_TEST
+
+START_TEST(pack_rows)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(22, 0);
+	const size_t depth = 5;
+
+	for (size_t cols = 0; cols < 70; cols++) {
+		size_t ld = cols + 3, off = cols % 4;
+		float *dst = num_floats(depth * ld);
+		const float *rows[5];
+		for (size_t p = 0; p < depth; p++)
+			rows[p] = p == 1 || p == 4 ? NULL : num_normal(&r, off + cols);
+		num_label("%s, pack_rows, cols %zu", k->name, cols);
+		k->pack_rows(dst, ld, depth, rows, off, cols);
+		for (size_t i = 0; i < depth * ld; i++) {
+			size_t p = i / ld, j = i % ld;
+			if (j < cols)
+				ck_assert(dst[i] == (rows[p] ? rows[p][off + j] : 0));
+			else
+				ck_assert(isnan(dst[i])); /* untouched */
+		}
+		num_check_guards();
+	}
+}
+END_TEST
+
+/* ---- micro-kernels ---- */
+
+struct tile {
+	const struct et_kern *k;
+	size_t depth, ldc;
+	float *a; /* [depth][mr] */
+	float *b; /* [depth][nr] */
+	float *c, *before;
+	bool acc;
+};
+
+static struct tile tile_new(const struct et_kern *k, struct et_rng *r, size_t depth)
+{
+	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, ldc = nr + depth % 4;
+	size_t n = (mr - 1) * ldc + nr;
+	return (struct tile){.k = k,
+			     .depth = depth,
+			     .ldc = ldc,
+			     .a = num_normal(r, depth * mr),
+			     .b = num_normal(r, depth * nr),
+			     .c = num_floats(n),
+			     .before = num_normal(r, n)};
+}
+
+/* What lies between the rows of C must stay as it was. */
+static void tile_check(const char *what, const struct tile *t)
+{
+	size_t mr = (size_t)t->k->mr, nr = (size_t)t->k->nr, n = (mr - 1) * t->ldc + nr;
+	struct ref want = num_ref(n);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t row = i / t->ldc, col = i % t->ldc;
+		if (col >= nr || t->acc)
+			want.v[i] = (double)t->before[i];
+		want.mag[i] = col < nr ? fabs(want.v[i]) : 0;
+		for (size_t p = 0; p < t->depth && col < nr; p++)
+			ref_term(&want, i, (double)t->a[p * mr + row] * (double)t->b[p * nr + col]);
+	}
+	num_label("%s, depth %zu, acc %d", t->k->name, t->depth, t->acc);
+	num_check(what, t->c, &want, 4);
+	num_check_guards();
+}
+
+static void tile_start(struct tile *t, bool acc)
+{
+	size_t n = ((size_t)t->k->mr - 1) * t->ldc + (size_t)t->k->nr;
+	t->acc = acc;
+	memcpy(t->c, t->before, n * sizeof(float));
+	for (size_t i = 0; i < n; i++) /* overwriting must not read */
+		if (!acc && i % t->ldc < (size_t)t->k->nr)
+			t->c[i] = NAN;
+}
+
+START_TEST(gemm_k)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(23, 0);
+	for (size_t depth = 1; depth <= 300; depth += depth < 20 ? 1 : 23) {
+		struct tile t = tile_new(k, &r, depth);
+		for (int acc = 0; acc < 2; acc++) {
+			tile_start(&t, acc);
+			k->gemm_k(depth, t.a, t.b, t.c, t.ldc, acc);
+			tile_check("gemm_k", &t);
+		}
+	}
+}
+END_TEST
+
+/* Rows packed in pieces of any length, as segments of channels are. */
+static float *packed_rows(const struct tile *t, struct et_rng *r)
+{
+	size_t mr = (size_t)t->k->mr;
+	float *dst = num_floats(mr * ET_KC_MAX);
+	const float *rows[ET_MR_MAX];
+
+	for (size_t k0 = 0; k0 < t->depth;) {
+		size_t len = et_min((size_t)num_int(r, 1, 40), t->depth - k0);
+		for (size_t i = 0; i < mr; i++) {
+			float *row = num_floats(len);
+			for (size_t p = 0; p < len; p++)
+				row[p] = t->a[(k0 + p) * mr + i];
+			rows[i] = row;
+		}
+		t->k->pack_r(dst, k0, len, rows);
+		k0 += len;
+	}
+	return dst;
+}
+
+START_TEST(gemm_r)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(24, 0);
+	for (size_t depth = 1; depth <= (size_t)k->kc; depth += depth < 20 ? 1 : 59) {
+		struct tile t = tile_new(k, &r, depth);
+		float *a = packed_rows(&t, &r);
+		for (int acc = 0; acc < 2; acc++) {
+			tile_start(&t, acc);
+			k->gemm_r(depth, a, t.b, t.c, t.ldc, acc);
+			tile_check("gemm_r", &t);
+		}
+	}
+}
+END_TEST
+
+/* ---- store ---- */
+
+static void check_store(const struct et_kern *k, struct et_rng *r, size_t n, unsigned which,
+			enum et_act act)
+{
+	const enum ref_act acts[] = {REF_NONE, REF_RELU, REF_RELU6};
+	float *t = num_normal(r, n), *y = num_normal(r, n);
+	float *scale = which & 2 ? num_normal(r, n) : NULL;
+	float *shift = which & 4 ? num_normal(r, n) : NULL;
+	float *res = which & 8 ? num_normal(r, n) : NULL;
+	struct ref want = num_ref(n);
+	bool acc = which & 1;
+
+	for (size_t i = 0; i < n; i++) {
+		t[i] *= 4; /* so that 6 is passed */
+		if (i % 5 == 4)
+			t[i] = NAN;
+		ref_term(&want, i, (double)t[i]);
+		if (acc)
+			ref_term(&want, i, (double)y[i]);
+		else
+			y[i] = NAN;
+	}
+	ref_epilogue(1, (int)n, 1, scale ? num_double(scale, n) : NULL,
+		     shift ? num_double(shift, n) : NULL, res ? num_double(res, n) : NULL,
+		     acts[act], &want);
+	num_label("%s, store n %zu, operands %u, act %d", k->name, n, which, (int)act);
+	k->store(n, t, y, acc, scale, shift, res, act);
+	num_check("y", y, &want, 2);
+	if (!acc) {
+		k->store(n, t, t, false, scale, shift, res, act);
+		num_check_bits("in place", t, y, n * sizeof(float));
+	}
+	num_check_guards();
+}
+
+START_TEST(store)
+{
+	struct et_rng r = num_rng(25, 0);
+	for (size_t n = 0; n < 52; n++)
+		for (unsigned which = 0; which < 16; which++)
+			for (int act = ET_ACT_NONE; act <= ET_ACT_RELU6; act++)
+				check_store(kern(_i), &r, n, which, (enum et_act)act);
+}
+END_TEST
+
+/* ---- depthwise rows ---- */
+
+struct dw {
+	struct et_dw_row g;
+	int kh;
+	size_t in, out, taps; /* floats of an input row, an output row, the weights */
+	const float *x[6], *dy[6];
+	float *w;
+};
+
+static struct dw dw_new(struct et_rng *r)
+{
+	struct dw d = {.kh = num_int(r, 1, 5)};
+	struct et_dw_row *g = &d.g;
+	int room;
+	do {
+		g->c = num_int(r, 1, 40);
+		g->w = num_int(r, 1, 11);
+		g->kw = num_int(r, 1, 5);
+		g->sw = num_int(r, 1, 3);
+		g->pw = num_int(r, 0, 4);
+		g->dw = num_int(r, 1, 3);
+		room = g->w + 2 * g->pw - (g->kw - 1) * g->dw - 1;
+	} while (room < 0);
+	g->q = room / g->sw + 1;
+	d.in = (size_t)g->w * (size_t)g->c;
+	d.out = (size_t)g->q * (size_t)g->c;
+	d.taps = (size_t)d.kh * (size_t)g->kw * (size_t)g->c;
+	for (int a = 0; a < d.kh; a++) {
+		d.x[a] = num_int(r, 0, 3) ? num_normal(r, d.in) : NULL;
+		d.dy[a] = num_int(r, 0, 3) ? num_normal(r, d.out) : NULL;
+	}
+	d.w = num_normal(r, d.taps);
+	return d;
+}
+
+/* For every output pixel j and tap b inside the row: i = j*sw - pw + b*dw. */
+#define DW_EACH(d, a, b, i, j)                                                       \
+	for (int a = 0; a < (d)->kh; a++)                                            \
+		for (int b = 0; b < (d)->g.kw; b++)                                  \
+			for (int j = 0, i = b * (d)->g.dw - (d)->g.pw; j < (d)->g.q; \
+			     j++, i += (d)->g.sw)                                    \
+				if (i >= 0 && i < (d)->g.w)
+
+static void dw_check_forward(const struct et_kern *k, const struct dw *d, const float *bias)
+{
+	struct ref want = num_ref(d->out);
+	float *y = num_floats(d->out);
+	size_t c = (size_t)d->g.c;
+
+	for (size_t i = 0; bias && i < d->out; i++)
+		ref_term(&want, i, (double)bias[i % c]);
+	DW_EACH(d, a, b, i, j)
+	for (size_t ch = 0; d->x[a] && ch < c; ch++)
+		ref_term(&want, (size_t)j * c + ch,
+			 (double)d->x[a][(size_t)i * c + ch] *
+				 (double)d->w[(size_t)(a * d->g.kw + b) * c + ch]);
+	k->dw_forward(&d->g, d->kh, d->x, d->w, bias, y);
+	num_check("dw_forward", y, &want, 4);
+	num_check_guards();
+}
+
+static void dw_check_data(const struct et_kern *k, const struct dw *d)
+{
+	struct ref want = num_ref(d->in);
+	float *dx = num_floats(d->in);
+	size_t c = (size_t)d->g.c;
+
+	DW_EACH(d, a, b, i, j)
+	for (size_t ch = 0; d->dy[a] && ch < c; ch++)
+		ref_term(&want, (size_t)i * c + ch,
+			 (double)d->dy[a][(size_t)j * c + ch] *
+				 (double)d->w[(size_t)(a * d->g.kw + b) * c + ch]);
+	k->dw_data(&d->g, d->kh, d->dy, d->w, dx);
+	num_check("dw_data", dx, &want, 4);
+	num_check_guards();
+}
+
+static void dw_check_weight(const struct et_kern *k, const struct dw *d, struct et_rng *r)
+{
+	struct ref want = num_ref(d->taps);
+	size_t c = (size_t)d->g.c;
+	size_t c0 = et_rng_below(r, (uint32_t)c), c1 = c0 + et_rng_below(r, (uint32_t)(c - c0)) + 1;
+	float *dy = num_normal(r, d->out), *dw = num_normal(r, d->taps);
+
+	for (size_t i = 0; i < d->taps; i++)
+		ref_term(&want, i, (double)dw[i]);
+	DW_EACH(d, a, b, i, j)
+	for (size_t ch = c0; d->x[a] && ch < c1; ch++)
+		ref_term(&want, (size_t)(a * d->g.kw + b) * c + ch,
+			 (double)d->x[a][(size_t)i * c + ch] * (double)dy[(size_t)j * c + ch]);
+	/* Channels outside c0..c1 are another thread's: exactly as before. */
+	for (size_t i = 0; i < d->taps; i++)
+		if (i % c < c0 || i % c >= c1)
+			want.mag[i] = 0;
+	k->dw_weight(&d->g, d->kh, d->x, dy, dw, (int)c0, (int)c1);
+	num_check("dw_weight", dw, &want, 4);
+	num_check_guards();
+}
+
+START_TEST(depthwise)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(26, 0);
+	for (int shape = 0; shape < 120; shape++) {
+		struct dw d = dw_new(&r);
+		num_label("%s, depthwise c %d, w %d, kernel %dx%d, stride %d, padding %d, dilation "
+			  "%d",
+			  k->name, d.g.c, d.g.w, d.kh, d.g.kw, d.g.sw, d.g.pw, d.g.dw);
+		dw_check_forward(k, &d, NULL);
+		dw_check_forward(k, &d, num_normal(&r, (size_t)d.g.c));
+		dw_check_data(k, &d);
+		dw_check_weight(k, &d, &r);
+	}
+}
+END_TEST
+
+Suite *suite_tile(void);
+Suite *suite_tile(void)
+{
+	Suite *s = suite_create("tile");
+	TCase *tc = num_tcase("kernels");
+	int isas = 0;
+
+	while (et_kern_at((size_t)isas))
+		isas++;
+	suite_add_tcase(s, tc);
+	tcase_add_loop_test(tc, pack_k_b, 0, isas);
+	tcase_add_loop_test(tc, pack_bt, 0, isas);
+	tcase_add_loop_test(tc, pack_rows, 0, isas);
+	tcase_add_loop_test(tc, gemm_k, 0, isas);
+	tcase_add_loop_test(tc, gemm_r, 0, isas);
+	tcase_add_loop_test(tc, store, 0, isas);
+	tcase_add_loop_test(tc, depthwise, 0, isas);
+	return s;
+}
