@@ -171,6 +171,9 @@ int et_dir_make(const char *path, struct et_err *err)
 {
 	if (et_path_is_dir(path))
 		return ET_OK;
+	if (!*path)
+		return et_fail(err, ET_ECREATE,
+			       "expected the name of a directory, found an empty one");
 	char *copy = et_strdup(path);
 	if (!copy)
 		return et_fail(err, ET_ENOMEM, "%s: out of memory", path);

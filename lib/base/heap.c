@@ -18,8 +18,9 @@ bool et_add(size_t a, size_t b, size_t *out)
 
 void *et_calloc(size_t n, size_t size)
 {
-	/* Never calloc(0), whose NULL could not be told from a refusal. */
-	return n && size ? calloc(n, size) : calloc(1, 1);
+	/* At least one byte: the NULL of calloc(0) could not be told from a refusal. */
+	size_t bytes;
+	return et_mul(n, size, &bytes) ? calloc(1, et_max(bytes, 1)) : NULL;
 }
 
 char *et_strdup(const char *s)

@@ -1,0 +1,23 @@
+/* A directory of its own for each test that works with files. */
+#ifndef TESTS_SCRATCH_H
+#define TESTS_SCRATCH_H
+
+#include <stddef.h>
+
+/* A checked fixture: makes the directory, and removes it with all that is in it. */
+void scratch_open(void);
+void scratch_close(void);
+
+/* "directory/name"; good for the next seven calls. "" is the directory itself. */
+const char *scratch_path(const char *name);
+
+/* Writes a file there by plain stdio and returns its path. */
+const char *scratch_put(const char *name, const void *data, size_t n);
+
+/* Does the file hold exactly these bytes? */
+int scratch_holds(const char *name, const void *data, size_t n);
+
+/* Entries of the directory, besides . and .. */
+int scratch_count(void);
+
+#endif
