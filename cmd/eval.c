@@ -1,0 +1,95 @@
+/* edgetrain eval: how good a trained network is. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "report.h"
+
+struct eval {
+	struct et_eval run;
+	const char *confusion, *on_bad_image;
+	bool per_class;
+};
+
+static int options(struct call *c, struct options *o, struct et_err *err)
+{
+	struct eval *e = c->own;
+	e->on_bad_image = "fail";
+	const struct option own[] = {
+		{OPTION_TEXT, 0, "weights", "FILE", &e->run.weights,
+		 .help = "weights to evaluate (safetensors)",
+		 .initial = "the run's model.safetensors"},
+		{OPTION_CHOICE, 0, "split", "train|val|test", &e->run.split,
+		 .help = "part of DATA to evaluate on",
+		 .initial = "test if there is one, else val, else what the run held out"},
+		{OPTION_INT, 0, "batch-size", "N", &e->run.batch_size, 1, 65536,
+		 .help = "pictures at a time", .initial = "the run's"},
+		{OPTION_CHOICE, 0, "on-bad-image", "fail|skip", &e->on_bad_image, .initial = "fail",
+		 .help = "what to do with a picture that cannot be read"},
+		{OPTION_FLAG, 0, "per-class", .value = &e->per_class,
+		 .help = "print a table of the classes too"},
+		{OPTION_TEXT, 0, "confusion", "FILE", &e->confusion,
+		 .help = "write the confusion matrix as CSV: a row a true class, a column a "
+			 "predicted one"},
+	};
+	ET_TRY(add_heading(o, "Evaluation", err));
+	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
+	ET_TRY(add_machine_options(o, c, err));
+	return add_verbosity_options(o, c, err);
+}
+
+static int take_operands(const struct call *c, struct et_eval *run, struct et_err *err)
+{
+	if (c->operands > 2)
+		return et_fail(err, ET_EUSAGE, "unexpected operand '%s' after RUN|SPEC and DATA",
+			       c->operand[2]);
+	if (c->operands < 2)
+		return et_fail(err, ET_EUSAGE, "expected RUN|SPEC and DATA, found %s%s",
+			       c->operands ? "only " : "nothing", c->operands ? c->operand[0] : "");
+	run->model = c->operand[0];
+	run->data = c->operand[1];
+	return ET_OK;
+}
+
+static int report(const struct call *c, const struct eval *e, const struct et_eval_result *r,
+		  struct et_err *err)
+{
+	if (e->confusion)
+		ET_TRY(write_confusion(e->confusion, r, err));
+	if (c->quiet)
+		return ET_OK;
+	print_evaluation(stdout, r);
+	if (e->per_class)
+		print_classes(stdout, r);
+	return ET_OK;
+}
+
+static int run(struct call *c, struct et_err *err)
+{
+	struct eval *e = c->own;
+	struct et_eval_result result = {0};
+	struct progress progress;
+	ET_TRY(take_operands(c, &e->run, err));
+	progress_open(&progress, "eval", c);
+	e->run.skip_bad = strcmp(e->on_bad_image, "skip") == 0;
+	e->run.progress = progress_step;
+	e->run.arg = &progress;
+	int status = et_eval(&c->env, &e->run, &result, err);
+	progress_close(&progress);
+	ET_TRY(status);
+	status = report(c, e, &result, err);
+	et_eval_free(&result);
+	return status;
+}
+
+const struct command command_eval = {
+	"eval",
+	"accuracy of a trained network on pictures",
+	"Usage: edgetrain eval [OPTION]... RUN|SPEC DATA\n"
+	"Print the accuracy of a run's network, or of SPEC with --weights, on the pictures in "
+	"DATA.\n",
+	sizeof(struct eval),
+	options,
+	run,
+};

@@ -1,0 +1,147 @@
+/* edgetrain fit: train or fine-tune. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+struct fit {
+	struct et_fit run;
+	char out[512]; /* the run directory, where it is chosen here */
+};
+
+static int options(struct call *c, struct options *o, struct et_err *err)
+{
+	struct et_fit *run = &((struct fit *)c->own)->run;
+	const struct option own[] = {
+		{OPTION_TEXT, 0, "init", "FILE", &run->init,
+		 .help = "start from these weights (safetensors, PyTorch's names)"},
+		{OPTION_TEXT, 0, "resume", "RUN", &run->resume,
+		 .help = "continue a stopped run as if it had not been stopped"},
+		{OPTION_TEXT, 'o', "out", "RUN", &run->out, .help = "directory of the new run",
+		 .initial = "run-SPEC-1, or the next number that is free"},
+	};
+	ET_TRY(add_heading(o, "Run", err));
+	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
+	ET_TRY(options_add_settings(o, c->conf, err));
+	ET_TRY(add_machine_options(o, c, err));
+	return add_verbosity_options(o, c, err);
+}
+
+static int take_operands(const struct call *c, struct et_fit *run, struct et_err *err)
+{
+	int n = c->operands;
+	char **operand = c->operand;
+	if (n > 2)
+		return et_fail(err, ET_EUSAGE, "unexpected operand '%s' after SPEC and DATA",
+			       operand[2]);
+	if (n == 1)
+		return et_fail(err, ET_EUSAGE, "expected SPEC and DATA, found only '%s'",
+			       operand[0]);
+	if (n == 0 && !run->resume)
+		return et_fail(err, ET_EUSAGE, "expected SPEC and DATA, or --resume RUN");
+	if (run->resume && run->out)
+		return et_fail(err, ET_EUSAGE,
+			       "--out and --resume exclude each other: a resumed run goes on in "
+			       "its own directory");
+	if (n == 2) {
+		run->spec = operand[0];
+		run->data = operand[1];
+	}
+	return ET_OK;
+}
+
+/* run-NAME-1, or the next that is free in the current directory; NAME is the spec file's. */
+static int choose_out(struct fit *f, struct et_err *err)
+{
+	const char *slash = strrchr(f->run.spec, '/');
+	const char *base = slash ? slash + 1 : f->run.spec;
+	size_t len = strlen(base);
+	if (len > 5 && strcmp(base + len - 5, ".json") == 0)
+		len -= 5;
+	char name[200];
+	size_t n = 0;
+	for (size_t i = 0; i < len && n + 1 < sizeof(name); i++) {
+		unsigned char c = (unsigned char)base[i];
+		name[n++] = isalnum(c) || strchr("._-", c) ? (char)c : '-';
+	}
+	name[n] = '\0';
+	for (int i = 1; i < 100000; i++) {
+		snprintf(f->out, sizeof(f->out), "run-%s-%d", name, i);
+		if (access(f->out, F_OK) < 0) {
+			f->run.out = f->out;
+			return ET_OK;
+		}
+	}
+	return et_fail(err, ET_ECREATE, "%s is the last of too many runs; name one with --out",
+		       f->out);
+}
+
+static void print_result(const struct fit *f, const struct et_fit_result *r)
+{
+	bool held_out = r->val_split != NULL;
+	printf("accuracy %.4f  loss %.4f  split %s  ", held_out ? r->val_accuracy : r->accuracy,
+	       held_out ? r->val_loss : r->loss, held_out ? r->val_split : "train");
+	if (held_out && !isnan(r->best_val_accuracy))
+		printf("best %.4f  best_epoch %llu  ", r->best_val_accuracy,
+		       (unsigned long long)r->best_epoch);
+	if (r->skipped)
+		printf("skipped %llu  ", (unsigned long long)r->skipped);
+	printf("epochs %llu  seconds %.1f  images_per_s %.0f  memory_mb %.0f  run %s\n",
+	       (unsigned long long)r->epochs, r->seconds, r->images_per_s,
+	       (double)r->peak_memory / 1e6, f->run.resume ? f->run.resume : f->run.out);
+}
+
+/* What runs and in how much memory; what is wrong with it is left to et_fit() to say. */
+static void describe(const struct call *c, const struct et_fit *run)
+{
+	struct et_err err;
+	struct et_version v;
+	struct et_plan plan;
+	if (et_version_get(&c->env, &v, &err) == ET_OK)
+		fprintf(stderr, "edgetrain %s (%s), %s, instruction set %s\n", v.version,
+			v.revision, v.compiler, v.isa);
+	const struct et_plan_request request = {
+		.spec = run->spec, .data = run->data, .init = run->init, .conf = c->conf};
+	if (run->spec && et_plan(&c->env, &request, &plan, &err) == ET_OK)
+		print_plan(stderr, &plan);
+}
+
+static int run(struct call *c, struct et_err *err)
+{
+	struct fit *f = c->own;
+	struct et_fit_result result;
+	struct progress progress;
+	ET_TRY(take_operands(c, &f->run, err));
+	if (!f->run.resume && !f->run.out) {
+		ET_TRY(choose_out(f, err));
+		if (!c->quiet)
+			fprintf(stderr, "edgetrain fit: the run is %s\n", f->run.out);
+	}
+	if (c->verbose && !c->quiet)
+		describe(c, &f->run);
+	progress_open(&progress, "fit", c);
+	f->run.conf = c->conf;
+	f->run.progress = progress_step;
+	f->run.epoch = progress_epoch;
+	f->run.arg = &progress;
+	int status = et_fit(&c->env, &f->run, &result, err);
+	progress_close(&progress);
+	ET_TRY(status);
+	if (!c->quiet)
+		print_result(f, &result);
+	return ET_OK;
+}
+
+const struct command command_fit = {
+	"fit",
+	"train or fine-tune a network on pictures",
+	"Usage: edgetrain fit [OPTION]... SPEC DATA\n"
+	"       edgetrain fit --resume RUN [OPTION]...\n"
+	"Train or fine-tune the network described by SPEC on the pictures in DATA.\n",
+	sizeof(struct fit),
+	options,
+	run,
+};

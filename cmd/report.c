@@ -1,0 +1,115 @@
+/* What an evaluation found, as text and as CSV. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "library.h"
+#include "report.h"
+
+void print_evaluation(FILE *out, const struct et_eval_result *r)
+{
+	fprintf(out, "accuracy      %.4f\n", r->accuracy);
+	if (!isnan(r->top5))
+		fprintf(out, "top5          %.4f\n", r->top5);
+	fprintf(out, "loss          %.4f\n", r->loss);
+	fprintf(out, "images        %llu\n", (unsigned long long)r->images);
+	fprintf(out, "skipped       %llu\n", (unsigned long long)r->skipped);
+	fprintf(out, "split         %s\n", r->split);
+	fprintf(out, "seconds       %.2f\n", r->seconds);
+	fprintf(out, "images_per_s  %.0f\n", r->images_per_s);
+}
+
+/* Class names are names of directories: control characters must not reach the terminal. */
+static size_t print_name(FILE *out, const char *name)
+{
+	size_t width = 0;
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+		fputc(*c < 0x20 || *c == 0x7f ? '?' : *c, out);
+		width += (*c & 0xc0) != 0x80;
+	}
+	return width;
+}
+
+static size_t width_of(const char *name)
+{
+	size_t width = 0;
+	for (; *name; name++)
+		width += ((unsigned char)*name & 0xc0) != 0x80;
+	return width;
+}
+
+static void print_ratio(FILE *out, uint64_t part, uint64_t whole)
+{
+	if (whole)
+		fprintf(out, "  %9.4f", (double)part / (double)whole);
+	else
+		fprintf(out, "  %9s", "-");
+}
+
+void print_classes(FILE *out, const struct et_eval_result *r)
+{
+	size_t n = (size_t)r->classes, column = strlen("class");
+	for (size_t i = 0; i < n; i++)
+		if (width_of(r->class_names[i]) > column)
+			column = width_of(r->class_names[i]);
+	fprintf(out, "\n%-*s  %8s  %8s  %9s  %9s  %9s\n", (int)column, "class", "images", "correct",
+		"accuracy", "predicted", "precision");
+	for (size_t i = 0; i < n; i++) {
+		uint64_t images = 0, predicted = 0, correct = r->confusion[i * n + i];
+		for (size_t k = 0; k < n; k++) {
+			images += r->confusion[i * n + k];
+			predicted += r->confusion[k * n + i];
+		}
+		size_t width = print_name(out, r->class_names[i]);
+		fprintf(out, "%*s  %8llu  %8llu", (int)(column - width), "",
+			(unsigned long long)images, (unsigned long long)correct);
+		print_ratio(out, correct, images);
+		fprintf(out, "  %9llu", (unsigned long long)predicted);
+		print_ratio(out, correct, predicted);
+		fputc('\n', out);
+	}
+}
+
+static void put_csv_text(FILE *out, const char *text)
+{
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+int write_confusion(const char *path, const struct et_eval_result *r, struct et_err *err)
+{
+	char *text = NULL;
+	size_t size = 0, n = (size_t)r->classes;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return et_fail(err, ET_ENOMEM, "%s: no memory to write it", path);
+	fputs("class", out);
+	for (size_t i = 0; i < n; i++) {
+		fputc(',', out);
+		put_csv_text(out, r->class_names[i]);
+	}
+	fputc('\n', out);
+	for (size_t i = 0; i < n; i++) {
+		put_csv_text(out, r->class_names[i]);
+		for (size_t k = 0; k < n; k++)
+			fprintf(out, ",%llu", (unsigned long long)r->confusion[i * n + k]);
+		fputc('\n', out);
+	}
+	bool failed = ferror(out);
+	if (fclose(out) != 0 || failed) {
+		free(text);
+		return et_fail(err, ET_ENOMEM, "%s: no memory to write it", path);
+	}
+	int status = et_file_write(path, text, size, err);
+	free(text);
+	return status;
+}
