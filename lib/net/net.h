@@ -1,0 +1,270 @@
+/*
+ * From a spec to one training step: layers, parameters, memory plan, forward, backward, optimizers.
+ * On mode, op, kern, io and base.
+ */
+#ifndef ET_NET_NET_H
+#define ET_NET_NET_H
+
+#include "edgetrain.h"
+#include "io/io.h"
+#include "mode/mode.h"
+
+/* ---- settings of training ----------------------------------------------------------------------
+ */
+
+enum et_optimizer { ET_SGD, ET_ADAM, ET_ADAMW };
+enum et_schedule { ET_CONSTANT, ET_STEP, ET_COSINE };
+enum et_bn_mode { ET_BN_AUTO, ET_BN_BATCH, ET_BN_FROZEN };
+
+/* The table et_settings(), filled in: one member a key. Texts are owned. */
+struct et_train {
+	int epochs, batch_size, micro_batch; /* micro_batch 0: the whole batch */
+	int optimizer, schedule, bn;	     /* the enums above */
+	double lr, momentum, weight_decay, beta1, beta2, eps;
+	double lr_min, warmup, step_size, gamma;
+	double clip_norm, label_smoothing;
+	char *class_weights; /* "none", "auto" or a file */
+	char *trainable;     /* comma-separated globs; "" = all */
+	int last;	     /* 0: not used */
+	char *mode, *augment;
+	int64_t seed;
+	double val_fraction; /* < 0: automatic */
+	int on_bad_image;    /* 0 fail, 1 skip */
+	int save_steps;
+};
+
+/*
+ * Defaults, then the spec's "train" object (may be NULL), then conf (may be NULL). Checks
+ * combinations.
+ */
+int et_train_read(struct et_train *t, const struct cJSON *train, const struct et_conf *conf,
+		  struct et_err *err) ET_MUST_CHECK;
+void et_train_free(struct et_train *t);
+/* The value of key i of et_settings() as text, for run.json. */
+void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n);
+/*
+ * Learning rate of a step: warm-up from lr/steps to lr over `warmup` epochs, then the schedule;
+ * cosine falls from lr towards lr_min: lr_min + (lr - lr_min)/2 * (1 + cos(pi t)), t in [0,1) over
+ * the steps after warm-up.
+ */
+double et_train_lr(const struct et_train *t, uint64_t step, uint64_t steps_per_epoch);
+
+/* ---- spec
+ * ---------------------------------------------------------------------------------------- */
+
+struct et_shape {
+	int h, w, c;
+};
+static inline size_t et_shape_count(struct et_shape s)
+{
+	return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+struct et_type; /* of a layer: types.h */
+
+/* What a layer's type needs beyond its name: the member for the type. */
+union et_attr {
+	struct {
+		struct et_conv g;
+		bool bias;
+	} conv; /* linear too */
+	struct {
+		double eps, momentum;
+	} bn;
+	struct et_pool pool;
+	struct {
+		int p, q;
+	} adaptive;
+	struct {
+		enum et_upsample mode;
+		int p, q; /* 0: by scale */
+		double scale;
+	} up;
+	struct {
+		double p;
+	} dropout;
+	struct {
+		int ignore;
+	} loss;
+};
+
+struct et_layer_desc {
+	char *name;
+	const struct et_type *type;
+	int *in; /* layer indices; -1 = the net's input */
+	int n_in;
+	union et_attr u;
+	struct et_shape out;
+};
+
+struct et_spec {
+	char *path, *name, *text; /* text: the file as it is, for run.json */
+	struct et_shape input;
+	float mean[3], std[3];
+	bool stretch;
+	double crop_pct;
+	int classes;
+	int n;
+	struct et_layer_desc *layers; /* composites expanded; the last one's output is the logits */
+	int ignore_index;	      /* -1: none */
+	struct cJSON *json, *train;   /* train is part of json; may be NULL */
+};
+int et_spec_read(struct et_spec *spec, const char *path, struct et_err *err) ET_MUST_CHECK;
+/* The same from text; `path` is for messages. */
+int et_spec_parse(struct et_spec *spec, const char *text, size_t n, const char *path,
+		  struct et_err *err) ET_MUST_CHECK;
+void et_spec_free(struct et_spec *spec);
+
+/* ---- net
+ * ------------------------------------------------------------------------------------------ */
+
+enum et_param_kind {
+	ET_PARAM_WEIGHT,  /* convolution or linear; PyTorch's layout differs from memory's */
+	ET_PARAM_VECTOR,  /* bias, batch norm's weight and bias */
+	ET_PARAM_RUNNING, /* running_mean, running_var: not optimised */
+	ET_PARAM_COUNTER  /* num_batches_tracked: one int64 */
+};
+
+struct et_param {
+	char *name;
+	enum et_param_kind kind;
+	int node;
+	const struct et_conv *geo; /* WEIGHT */
+	int rank;
+	uint64_t shape[4]; /* as PyTorch has it */
+	size_t count;
+	float first; /* initial value of vectors */
+	bool train;
+	float *value, *grad, *m1, *m2; /* grad and moments only when it trains */
+	int64_t counter;
+};
+
+/* One layer of a built net. Tensor 0 is the input; node i makes tensor i + 1. */
+struct et_node {
+	const struct et_type *type;
+	const char *name;
+	int index;
+	int n_in, *in; /* tensor numbers */
+	struct et_shape out;
+	union et_attr u;
+	int param[5];	       /* indices into params, by the type's own order; -1 = none */
+	struct et_layer layer; /* for modes: conv and linear */
+	const struct et_mode *mode;
+	bool active;   /* takes part in backward: a parameter trains here or before */
+	bool trains;   /* a parameter of this node trains */
+	bool bn_batch; /* batch norm by batch statistics in training */
+};
+
+struct et_program; /* a memory plan and an order of work: program.c */
+
+struct et_net {
+	struct et_ctx ctx;
+	struct et_shape input;
+	int classes;
+	int n;
+	struct et_node *nodes;
+	int head; /* the last node with weights: the classifier; -1 = none */
+	int n_params;
+	struct et_param *params;
+	bool *needs_grad; /* [n+1] by tensor */
+	struct et_loss loss;
+	struct et_program *train, *eval;
+	struct et_arena hold, live, work;
+	bool frozen_bn;
+	int moments; /* as planned */
+	size_t hold_bytes, bytes_weights, bytes_grads, bytes_optimizer;
+	bool want_input_grad;
+};
+
+/* Shapes, parameters; nothing is allocated for tensors yet. The spec must outlive the net. */
+int et_net_build(struct et_net *net, const struct et_spec *spec, const struct et_ctx *ctx,
+		 struct et_err *err) ET_MUST_CHECK;
+void et_net_free(struct et_net *net);
+
+/*
+ * Which parameters train: comma-separated globs over parameter names ("layer4.*", "fc"), a glob
+ * that matches a layer's name stands for all its parameters; "" means all. last > 0: the last K
+ * convolutions, and every layer behind the first of them (batch norm only in batch mode). A glob
+ * that matches nothing is an error. Then marks what backward must visit.
+ */
+int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_bn,
+		  struct et_err *err) ET_MUST_CHECK;
+
+/* The gradient mode of every trained layer. */
+int et_net_set_mode(struct et_net *net, const char *recipe, struct et_err *err) ET_MUST_CHECK;
+
+/*
+ * Plans for batches of up to train_batch and eval_batch images (0 = not needed) and fills *m for
+ * each (either may be NULL). Nothing is reserved. optimizer: how many moments a trained parameter
+ * has.
+ */
+int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments,
+		struct et_memory *train, struct et_memory *eval, struct et_err *err) ET_MUST_CHECK;
+/* Reserves the arenas of the last plan and lays the parameters out. */
+int et_net_alloc(struct et_net *net, struct et_err *err) ET_MUST_CHECK;
+
+/* He-normal (fan out) for convolutions, PyTorch's uniform for linear layers; 1 and 0 for batch
+ * norm. */
+void et_net_init(struct et_net *net, uint64_t seed);
+
+/* One pass. */
+struct et_pass {
+	const float *x; /* [n, h, w, c] */
+	int n;
+	bool training;
+	uint64_t seed, step; /* for dropout */
+	size_t first;	     /* number of the first image within the whole batch */
+};
+/* Returns the logits [n * rows, classes], valid until the next call. */
+const float *et_net_forward(struct et_net *net, const struct et_pass *pass);
+/*
+ * Loss of the last forward; with backward, adds to the gradients of the parameters that train.
+ * norm: et_loss_norm of the whole batch.
+ */
+void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *label, double norm,
+		 bool backward, struct et_loss_sum *sum);
+/* Gradient with respect to the input, when net->want_input_grad was set before et_net_select();
+ * else NULL. */
+const float *et_net_input_grad(const struct et_net *net);
+void et_net_zero_grad(struct et_net *net);
+
+/*
+ * Names the first layer whose parameters or output are not finite on this pass; runs it again,
+ * looking. buf gets "layer conv1: output" or such; false when everything is finite.
+ */
+bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char *buf, size_t n);
+
+/* ---- optimizer
+ * -------------------------------------------------------------------------------------- */
+
+int et_train_moments(const struct et_train *t);
+/*
+ * One update of all that trains: gradient-norm clipping (PyTorch's clip_grad_norm_), then SGD, Adam
+ * or AdamW as PyTorch computes them. step counts from 0. *norm: total gradient norm when clipping,
+ * else NaN. Returns the name of a parameter that became NaN or Inf, or NULL.
+ */
+const char *et_net_update(struct et_net *net, const struct et_train *t, double lr, uint64_t step,
+			  double *norm);
+
+/* ---- weights in files
+ * --------------------------------------------------------------------------------- */
+
+/*
+ * All parameters and running statistics under PyTorch's names in PyTorch's layout; or, with
+ * moments, the optimizer's moments as "NAME.m1", "NAME.m2".
+ */
+int et_net_write(const struct et_net *net, struct et_writer *w, bool moments,
+		 const char *const *meta, size_t n_meta, struct et_err *err) ET_MUST_CHECK;
+/*
+ * Loads by name. Prefixes module., model., backbone., _orig_mod. are stripped. num_batches_tracked
+ * may be absent. strict: everything must be there in the right shape and nothing else (a run's own
+ * file). Otherwise a last linear or convolution layer whose number of classes differs keeps its
+ * fresh values, and *dropped (may be NULL) names it; anything else missing, unexpected or of
+ * another shape is ET_EDATA listing the names.
+ */
+int et_net_read(struct et_net *net, const struct et_st *st, bool strict, char dropped[256],
+		struct et_err *err) ET_MUST_CHECK;
+int et_net_read_moments(struct et_net *net, const struct et_st *st,
+			struct et_err *err) ET_MUST_CHECK;
+
+#endif

@@ -1,0 +1,185 @@
+/* One pass over the net: forward, loss, backward; and what layers get to see of it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/program.h"
+
+/* ---- pointers for layers
+ * -------------------------------------------------------------------------- */
+
+static float *slot(const struct et_exec *x, int s)
+{
+	return s < 0 ? NULL : (float *)(void *)(x->net->live.base + x->program->slots[s].at);
+}
+
+float *et_tensor(const struct et_exec *x, int tensor)
+{
+	/* The input is the caller's; no layer writes to it. */
+	return tensor ? slot(x, x->program->y[tensor]) : (float *)(uintptr_t)x->pass->x;
+}
+
+const float *et_in(const struct et_exec *x, const struct et_node *node, int i)
+{
+	return et_tensor(x, node->in[i]);
+}
+
+float *et_out(const struct et_exec *x, const struct et_node *node)
+{
+	return et_tensor(x, node->index + 1);
+}
+
+void *et_saved(const struct et_exec *x, const struct et_node *node)
+{
+	return slot(x, x->program->save[node->index]);
+}
+
+float *et_dy(const struct et_exec *x, const struct et_node *node)
+{
+	return slot(x, x->program->g[node->index + 1]);
+}
+
+float *et_dx_begin(const struct et_exec *x, const struct et_node *node, int i)
+{
+	const struct et_program *p = x->program;
+	int at = p->first[node->index] + i;
+
+	switch (p->dx[at]) {
+	case ET_DX_OWN:
+		return slot(x, p->g[node->in[i]]);
+	case ET_DX_TEMP:
+		return slot(x, p->temp[at]);
+	case ET_DX_ALIAS:
+	case ET_DX_DY:
+		return et_dy(x, node);
+	case ET_DX_NONE:
+		break;
+	}
+	return NULL;
+}
+
+void et_dx_end(const struct et_exec *x, const struct et_node *node, int i)
+{
+	const struct et_program *p = x->program;
+	enum et_dx how = p->dx[p->first[node->index] + i];
+
+	if (how == ET_DX_TEMP || how == ET_DX_DY) {
+		float *sum = slot(x, p->g[node->in[i]]);
+		size_t count = (size_t)x->n * et_shape_count(et_in_shape(x->net, node, i));
+		et_add_forward(&x->net->ctx, count, sum, et_dx_begin(x, node, i), sum);
+	}
+}
+
+const float *et_value(const struct et_exec *x, const struct et_node *node, int which)
+{
+	int p = node->param[which];
+	return p < 0 ? NULL : x->net->params[p].value;
+}
+
+float *et_grad(const struct et_exec *x, const struct et_node *node, int which)
+{
+	int p = node->param[which];
+	return p < 0 ? NULL : x->net->params[p].grad;
+}
+
+const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node *node)
+{
+	return &x->program->fused[node->index];
+}
+
+/* ---- passes
+ * ----------------------------------------------------------------------------------------- */
+
+static struct et_exec exec_open(struct et_net *net, const struct et_pass *pass)
+{
+	return (struct et_exec){.net = net,
+				.program = pass->training ? net->train : net->eval,
+				.pass = pass,
+				.work = &net->work,
+				.n = pass->n};
+}
+
+const float *et_net_forward(struct et_net *net, const struct et_pass *pass)
+{
+	struct et_exec x = exec_open(net, pass);
+
+	for (int i = 0; i < net->n; i++)
+		if (!x.program->skip[i])
+			net->nodes[i].type->forward(&x, &net->nodes[i]);
+	return et_tensor(&x, net->n);
+}
+
+void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *label, double norm,
+		 bool backward, struct et_loss_sum *sum)
+{
+	struct et_exec x = exec_open(net, pass);
+	struct et_node *end = &net->nodes[net->n - 1];
+	size_t rows = (size_t)pass->n * (size_t)end->out.h * (size_t)end->out.w;
+	bool grad = backward && net->needs_grad[net->n];
+
+	et_loss_forward(&net->ctx, &net->loss, rows, et_tensor(&x, net->n), label, norm,
+			grad ? et_dy(&x, end) : NULL, sum, x.work);
+	for (int i = net->n - 1; grad && i >= 0; i--)
+		if (net->nodes[i].active)
+			net->nodes[i].type->backward(&x, &net->nodes[i]);
+}
+
+void et_net_zero_grad(struct et_net *net)
+{
+	for (int i = 0; i < net->n_params; i++)
+		if (net->params[i].grad)
+			memset(net->params[i].grad, 0, net->params[i].count * sizeof(float));
+}
+
+const float *et_net_input_grad(const struct et_net *net)
+{
+	const struct et_program *p = net->train;
+	return p && p->g[0] >= 0
+		       ? (const float *)(const void *)(net->live.base + p->slots[p->g[0]].at)
+		       : NULL;
+}
+
+/* ---- looking for NaN
+ * -------------------------------------------------------------------------------- */
+
+static bool finite_all(const float *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(v[i]))
+			return false;
+	return true;
+}
+
+bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char *buf, size_t n)
+{
+	struct et_exec x = exec_open(net, pass);
+
+	if (!finite_all(pass->x, (size_t)pass->n * et_shape_count(net->input))) {
+		snprintf(buf, n, "the input pictures");
+		return true;
+	}
+	for (int i = 0; i < net->n; i++) {
+		struct et_node *node = &net->nodes[i];
+		for (int k = 0; k < 4; k++) {
+			const struct et_param *p =
+				node->param[k] < 0 ? NULL : &net->params[node->param[k]];
+			if (p && !finite_all(p->value, p->count)) {
+				snprintf(buf, n, "layer %s: parameter %s", node->name, p->name);
+				return true;
+			}
+		}
+	}
+	for (int i = 0; i < net->n; i++) {
+		struct et_node *node = &net->nodes[i];
+		if (x.program->skip[i])
+			continue;
+		node->type->forward(&x, node);
+		int out = x.program->fused[i].out;
+		if (!finite_all(et_tensor(&x, out),
+				(size_t)pass->n * et_shape_count(net->nodes[out - 1].out))) {
+			snprintf(buf, n, "layer %s: output", node->name);
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,328 @@
+/* Making of a program: what is fused, how long each tensor lives, how gradients meet. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/program.h"
+
+/* A program being made. */
+struct maker {
+	struct et_net *net;
+	struct et_program *p;
+	int n;
+	int *uses;  /* [n+1] how often layers read a tensor */
+	int *user;  /* [n+1] one that does */
+	int *made;  /* [n+1] when it is written */
+	int *last;  /* [n+1] when it is used last */
+	bool *kept; /* [n+1] backward looks at it */
+	bool failed;
+};
+
+static int backward_time(const struct maker *m, int node)
+{
+	return 2 * m->n - node;
+}
+
+static int new_slot(struct maker *m, size_t bytes, int begin, int end)
+{
+	struct et_program *p = m->p;
+
+	if (p->n_slots == p->cap_slots) {
+		int cap = p->cap_slots ? 2 * p->cap_slots : 64;
+		struct et_slot *more = realloc(p->slots, (size_t)cap * sizeof(*more));
+		if (!more) {
+			m->failed = true;
+			return -1;
+		}
+		p->slots = more;
+		p->cap_slots = cap;
+	}
+	p->slots[p->n_slots] = (struct et_slot){.bytes = bytes, .begin = begin, .end = end};
+	return p->n_slots++;
+}
+
+static void extend(struct maker *m, int slot, int end)
+{
+	if (slot >= 0 && m->p->slots[slot].end < end)
+		m->p->slots[slot].end = end;
+}
+
+static size_t tensor_bytes(const struct maker *m, int t)
+{
+	struct et_shape s = t ? m->net->nodes[t - 1].out : m->net->input;
+	return (size_t)m->p->batch * et_shape_count(s) * sizeof(float);
+}
+
+/* Takes part in backward. */
+static bool live_node(const struct maker *m, int i)
+{
+	return m->p->training && m->net->nodes[i].active;
+}
+
+static void find_uses(struct maker *m)
+{
+	for (int i = 0; i < m->n; i++) {
+		const struct et_node *node = &m->net->nodes[i];
+		unsigned keeps = live_node(m, i) && node->type->keeps ? node->type->keeps(node) : 0;
+		m->made[i + 1] = i;
+		for (int k = 0; k < node->n_in; k++) {
+			m->uses[node->in[k]]++;
+			m->user[node->in[k]] = i;
+		}
+		if (keeps & ET_KEEP_IN0)
+			m->kept[node->in[0]] = true;
+		if (keeps & ET_KEEP_IN1)
+			m->kept[node->in[1]] = true;
+		if (keeps & ET_KEEP_OUT)
+			m->kept[i + 1] = true;
+	}
+}
+
+/* The one layer that reads t and nothing else of which will be missed; -1 if there is none such. */
+static int only_user(const struct maker *m, int t)
+{
+	return m->uses[t] == 1 && !m->kept[t] ? m->user[t] : -1;
+}
+
+static bool constant_norm(const struct maker *m, int i)
+{
+	const struct et_node *node = &m->net->nodes[i];
+	return node->type == &et_type_batchnorm2d &&
+	       !(live_node(m, i) && (node->bn_batch || node->trains));
+}
+
+/* conv -> batch norm with constants -> residual add -> activation, as far as it goes. */
+static void fuse(struct maker *m, int i)
+{
+	struct et_fused *f = &m->p->fused[i];
+	const struct et_node *nodes = m->net->nodes;
+	int next = only_user(m, f->out);
+
+	if (next >= 0 && constant_norm(m, next)) {
+		f->bn = next;
+		m->p->skip[next] = true;
+		f->out = next + 1;
+		next = only_user(m, f->out);
+	}
+	if (next >= 0 && nodes[next].type == &et_type_add && nodes[next].n_in == 2) {
+		int other = nodes[next].in[nodes[next].in[0] == f->out];
+		if (other != f->out && other != 0 && m->made[other] < i) {
+			f->residual = other;
+			m->p->skip[next] = true;
+			f->out = next + 1;
+			next = only_user(m, f->out);
+		}
+	}
+	bool relu = next >= 0 && nodes[next].type == &et_type_relu;
+	bool relu6 = next >= 0 && nodes[next].type == &et_type_relu6;
+	if ((relu || relu6) && !live_node(m, next)) {
+		f->act = relu ? ET_ACT_RELU : ET_ACT_RELU6;
+		m->p->skip[next] = true;
+		f->out = next + 1;
+	}
+	m->made[f->out] = i;
+}
+
+static void use_until(struct maker *m, int t, int time)
+{
+	if (m->last[t] < time)
+		m->last[t] = time;
+}
+
+static void find_last(struct maker *m)
+{
+	for (int i = 0; i < m->n; i++) {
+		const struct et_node *node = &m->net->nodes[i];
+		unsigned keeps = live_node(m, i) && node->type->keeps ? node->type->keeps(node) : 0;
+		int again = backward_time(m, i);
+
+		/* What a fused chain reads, its convolution reads. */
+		for (int k = 0; k < node->n_in && !m->p->skip[i]; k++)
+			use_until(m, node->in[k], i);
+		if (m->p->fused[i].residual >= 0)
+			use_until(m, m->p->fused[i].residual, i);
+		if (keeps & ET_KEEP_IN0)
+			use_until(m, node->in[0], again);
+		if (keeps & ET_KEEP_IN1)
+			use_until(m, node->in[1], again);
+		if (keeps & ET_KEEP_OUT)
+			use_until(m, i + 1, again);
+	}
+	use_until(m, m->n, m->n); /* the loss reads the logits */
+}
+
+/* May node i write its output over its first input? Nobody may need that afterwards. */
+static bool overwrites(const struct maker *m, int i)
+{
+	const struct et_node *node = &m->net->nodes[i];
+	int a = node->in[0];
+
+	if (!node->type->in_place || a == 0 || m->p->y[a] < 0 || m->last[a] != i)
+		return false;
+	for (int k = 1; k < node->n_in; k++)
+		if (node->in[k] == a)
+			return false;
+	return true;
+}
+
+static void place_tensors(struct maker *m)
+{
+	struct et_program *p = m->p;
+
+	for (int i = 0; i < m->n; i++) {
+		const struct et_node *node = &m->net->nodes[i];
+		int out = p->fused[i].out;
+		if (p->skip[i])
+			continue;
+		if (overwrites(m, i)) {
+			p->y[out] = p->y[node->in[0]];
+			extend(m, p->y[out], m->last[out]);
+		} else {
+			p->y[out] = new_slot(m, tensor_bytes(m, out), i, m->last[out]);
+		}
+	}
+	for (int i = 0; i < m->n; i++) {
+		const struct et_node *node = &m->net->nodes[i];
+		size_t bytes = live_node(m, i) && node->type->saved
+				       ? node->type->saved(node, p->batch)
+				       : 0;
+		if (bytes)
+			p->save[i] = new_slot(m, bytes, i, backward_time(m, i));
+	}
+}
+
+static void place_gradients(struct maker *m)
+{
+	struct et_program *p = m->p;
+	int n = m->n;
+
+	p->g[n] = new_slot(m, tensor_bytes(m, n), n, backward_time(m, n - 1));
+	for (int i = n - 1; i >= 0; i--) {
+		const struct et_node *node = &m->net->nodes[i];
+		int now = backward_time(m, i);
+		for (int k = node->n_in - 1; k >= 0 && node->active; k--) {
+			int t = node->in[k], at = p->first[i] + k;
+			bool in_dy = node->type->in_place && k == 0;
+			if (!m->net->needs_grad[t]) {
+				p->dx[at] = ET_DX_NONE;
+			} else if (p->g[t] >= 0) {
+				p->dx[at] = in_dy ? ET_DX_DY : ET_DX_TEMP;
+				if (!in_dy)
+					p->temp[at] = new_slot(m, tensor_bytes(m, t), now, now);
+			} else {
+				/* Alive until its producer's backward, or for good if it is the
+				 * input's. */
+				int end = t ? backward_time(m, t - 1) : 2 * n + 1;
+				p->dx[at] = in_dy ? ET_DX_ALIAS : ET_DX_OWN;
+				p->g[t] = in_dy ? p->g[i + 1]
+						: new_slot(m, tensor_bytes(m, t), now, end);
+				extend(m, p->g[t], end);
+			}
+		}
+	}
+}
+
+static void measure_work(struct maker *m)
+{
+	struct et_arena work = et_arena_measure();
+	struct et_exec x = {.net = m->net, .program = m->p, .work = &work, .n = m->p->batch};
+
+	for (int i = 0; i < m->n; i++)
+		if (m->net->nodes[i].type->measure)
+			m->net->nodes[i].type->measure(&x, &m->net->nodes[i], m->p->training);
+	struct et_shape end = m->net->nodes[m->n - 1].out;
+	struct et_loss_sum sum;
+	et_loss_forward(&m->net->ctx, &m->net->loss,
+			(size_t)m->p->batch * (size_t)end.h * (size_t)end.w, NULL, NULL, 1, NULL,
+			&sum, &work);
+	m->p->work = work.peak;
+}
+
+static bool alloc_program(struct maker *m)
+{
+	struct et_program *p = m->p;
+	size_t n = (size_t)m->n, inputs = 0;
+
+	for (int i = 0; i < m->n; i++)
+		inputs += (size_t)m->net->nodes[i].n_in;
+	p->y = et_calloc(n + 1, sizeof(int));
+	p->g = et_calloc(n + 1, sizeof(int));
+	p->save = et_calloc(n, sizeof(int));
+	p->first = et_calloc(n + 1, sizeof(int));
+	p->dx = et_calloc(inputs, sizeof(*p->dx));
+	p->temp = et_calloc(inputs, sizeof(int));
+	p->fused = et_calloc(n, sizeof(*p->fused));
+	p->skip = et_calloc(n, sizeof(bool));
+	m->uses = et_calloc(5 * (n + 1), sizeof(int));
+	m->kept = et_calloc(n + 1, sizeof(bool));
+	if (!p->y || !p->g || !p->save || !p->first || !p->dx || !p->temp || !p->fused ||
+	    !p->skip || !m->uses || !m->kept)
+		return false;
+	m->user = m->uses + n + 1;
+	m->made = m->user + n + 1;
+	m->last = m->made + n + 1;
+	for (int i = 0; i <= m->n; i++)
+		p->y[i] = p->g[i] = -1;
+	for (int i = 0, at = 0; i < m->n; i++) {
+		p->first[i] = at;
+		at += m->net->nodes[i].n_in;
+		p->save[i] = -1;
+		p->fused[i] = (struct et_fused){
+			.bn = -1, .residual = -1, .act = ET_ACT_NONE, .out = i + 1};
+	}
+	return true;
+}
+
+int et_program_make(struct et_program **program, struct et_net *net, bool training, int batch,
+		    struct et_err *err)
+{
+	struct maker m = {.net = net, .n = net->n, .p = et_calloc(1, sizeof(struct et_program))};
+
+	if (!m.p)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	m.p->training = training;
+	m.p->batch = batch;
+	if (!alloc_program(&m)) {
+		m.failed = true;
+	} else {
+		find_uses(&m);
+		for (int i = 0; i < m.n; i++)
+			if (net->nodes[i].type == &et_type_conv2d ||
+			    net->nodes[i].type == &et_type_linear)
+				fuse(&m, i);
+		find_last(&m);
+		place_tensors(&m);
+		if (training)
+			place_gradients(&m);
+	}
+	if (!m.failed) {
+		m.p->live = et_slots_place(m.p->slots, m.p->n_slots);
+		for (int i = 0; i < m.p->n_slots; i++)
+			if (m.p->slots[i].begin < m.n && m.p->slots[i].end > m.n)
+				m.p->saved += m.p->slots[i].bytes;
+		measure_work(&m);
+	}
+	free(m.uses);
+	free(m.kept);
+	if (m.failed) {
+		et_program_free(m.p);
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	}
+	*program = m.p;
+	return ET_OK;
+}
+
+void et_program_free(struct et_program *p)
+{
+	if (!p)
+		return;
+	free(p->y);
+	free(p->g);
+	free(p->save);
+	free(p->first);
+	free(p->dx);
+	free(p->temp);
+	free(p->fused);
+	free(p->skip);
+	free(p->slots);
+	free(p);
+}

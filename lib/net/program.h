@@ -1,0 +1,49 @@
+/*
+ * Private to net: the order of work of a pass and where its tensors lie. Forward of node i happens
+ * at time i, the loss at n, backward of node i at 2n - i. Every tensor, gradient and saved thing
+ * has a slot in the live arena for a span of times; slots that never live together share memory.
+ */
+#ifndef ET_NET_PROGRAM_H
+#define ET_NET_PROGRAM_H
+
+#include "net/types.h"
+
+struct et_slot {
+	size_t bytes, at;
+	int begin, end; /* first and last time it is in use */
+};
+
+/* How the gradient of one input of one node is written. */
+enum et_dx {
+	ET_DX_NONE,  /* not wanted */
+	ET_DX_OWN,   /* first contribution, straight to its slot */
+	ET_DX_ALIAS, /* first contribution, in dy's own slot */
+	ET_DX_TEMP,  /* to a temporary, then added */
+	ET_DX_DY     /* in dy's own slot, then added */
+};
+
+struct et_program {
+	bool training;
+	int batch;
+	int *y, *g;		/* [n+1] slots of tensors and their gradients; -1 = none */
+	int *save;		/* [n] */
+	int *first;		/* [n+1] index of a node's first input in dx and temp */
+	enum et_dx *dx;		/* by node and input */
+	int *temp;		/* slots, likewise */
+	struct et_fused *fused; /* [n] */
+	bool *skip;		/* [n] forward is done by an earlier convolution */
+	struct et_slot *slots;
+	int n_slots, cap_slots;
+	size_t live;  /* bytes of the live arena */
+	size_t saved; /* of those, alive between forward and backward */
+	size_t work;  /* bytes of the work arena */
+};
+
+int et_program_make(struct et_program **program, struct et_net *net, bool training, int batch,
+		    struct et_err *err) ET_MUST_CHECK;
+void et_program_free(struct et_program *p);
+
+/* Gives every slot its place; returns the total. Slots of overlapping spans don't overlap. */
+size_t et_slots_place(struct et_slot *slots, int n);
+
+#endif

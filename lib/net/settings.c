@@ -1,0 +1,385 @@
+/* The one table of training settings: the spec's "train" keys and the command's options. */
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "net/net.h"
+
+#define AT(member) offsetof(struct et_train, member)
+
+static const struct et_setting table[] = {
+	{"epochs", ET_SET_INT, "N", 1, 1000000, "10", "passes over the training set"},
+	{"batch_size", ET_SET_INT, "N", 1, 65536, "32", "images an optimizer step"},
+	{"micro_batch", ET_SET_INT, "N", 0, 65536, "0",
+	 "images processed at once, gradients added up to a batch; 0: all"},
+	{"optimizer", ET_SET_CHOICE, "sgd|adam|adamw", 0, 0, "sgd", "update rule"},
+	{"lr", ET_SET_FLOAT, "X", 0, FLT_MAX, "0.05", "peak learning rate"},
+	{"momentum", ET_SET_FLOAT, "X", 0, 0.9999, "0.9", "momentum of SGD"},
+	{"weight_decay", ET_SET_FLOAT, "X", 0, 1000, "0.0001",
+	 "L2 penalty (sgd, adam) or decoupled decay (adamw)"},
+	{"beta1", ET_SET_FLOAT, "X", 0, 0.9999999, "0.9", "decay of Adam's first moment"},
+	{"beta2", ET_SET_FLOAT, "X", 0, 0.9999999, "0.999", "decay of Adam's second moment"},
+	{"eps", ET_SET_FLOAT, "X", 1e-30, 1, "1e-8", "Adam's epsilon"},
+	{"schedule", ET_SET_CHOICE, "constant|step|cosine", 0, 0, "cosine",
+	 "course of the learning rate"},
+	{"lr_min", ET_SET_FLOAT, "X", 0, FLT_MAX, "0", "learning rate at the end of a cosine"},
+	{"warmup", ET_SET_FLOAT, "EPOCHS", 0, 100000, "0", "epochs of linear warm-up"},
+	{"step_size", ET_SET_FLOAT, "EPOCHS", 1e-6, 1000000, "10",
+	 "epochs between drops of the step schedule"},
+	{"gamma", ET_SET_FLOAT, "X", 0, 1, "0.1", "factor of each drop of the step schedule"},
+	{"clip_norm", ET_SET_FLOAT, "X", 0, FLT_MAX, "0",
+	 "largest norm of the whole gradient; 0: no clipping"},
+	{"label_smoothing", ET_SET_FLOAT, "X", 0, 1, "0",
+	 "share of the target spread over all classes"},
+	{"class_weights", ET_SET_TEXT, "none|auto|FILE", 0, 0, "none",
+	 "weight of each class in the loss; auto: inverse frequency; FILE: one number a line"},
+	{"trainable", ET_SET_LIST, "GLOB,...", 0, 0, "",
+	 "train only the parameters or layers whose names match; all when empty"},
+	{"last", ET_SET_INT, "K", 0, 100000, "0",
+	 "train only the last K convolutions and what follows them; 0: all"},
+	{"bn", ET_SET_CHOICE, "auto|batch|frozen", 0, 0, "auto",
+	 "batch norm: batch statistics, or the stored ones; auto: frozen with --init, else batch"},
+	{"mode", ET_SET_TEXT, "RECIPE", 0, 0, "exact", "gradient mode"},
+	{"augment", ET_SET_LIST, "WORD,...", 0, 0, "none",
+	 "flip, crop:PIXELS, rrc:MIN-MAX, jitter:X, cutout:PIXELS, or none"},
+	{"seed", ET_SET_INT, "N", 0, 9007199254740992.0, "0",
+	 "seed of initial weights, order and augmentation"},
+	{"val_fraction", ET_SET_FLOAT, "X", -1, 0.9, "-1",
+	 "share of the training set held out for validation; negative: 0.1 where the data has no "
+	 "other"},
+	{"on_bad_image", ET_SET_CHOICE, "fail|skip", 0, 0, "fail",
+	 "what to do about a picture that cannot be read"},
+	{"save_steps", ET_SET_INT, "N", 0, 1000000000, "0",
+	 "steps between checkpoints within an epoch; 0: only at its end"},
+};
+
+/* Where each key lives in struct et_train; the same order as above. */
+static const size_t place[] = {
+	AT(epochs),
+	AT(batch_size),
+	AT(micro_batch),
+	AT(optimizer),
+	AT(lr),
+	AT(momentum),
+	AT(weight_decay),
+	AT(beta1),
+	AT(beta2),
+	AT(eps),
+	AT(schedule),
+	AT(lr_min),
+	AT(warmup),
+	AT(step_size),
+	AT(gamma),
+	AT(clip_norm),
+	AT(label_smoothing),
+	AT(class_weights),
+	AT(trainable),
+	AT(last),
+	AT(bn),
+	AT(mode),
+	AT(augment),
+	AT(seed),
+	AT(val_fraction),
+	AT(on_bad_image),
+	AT(save_steps),
+};
+_Static_assert(ET_COUNT(table) == ET_COUNT(place), "a setting without a place");
+
+const struct et_setting *et_settings(size_t *n)
+{
+	*n = ET_COUNT(table);
+	return table;
+}
+
+static const struct et_setting *find(const char *key, size_t *index)
+{
+	for (size_t i = 0; i < ET_COUNT(table); i++)
+		if (strcmp(table[i].key, key) == 0) {
+			*index = i;
+			return &table[i];
+		}
+	return NULL;
+}
+
+static size_t index_of(const char *key)
+{
+	size_t i = 0;
+	find(key, &i);
+	return i;
+}
+
+/* ---- explicit choices ---------------------------------------------------------------------------
+ */
+
+struct et_conf {
+	char *value[ET_COUNT(table)];
+};
+
+struct et_conf *et_conf_new(void)
+{
+	return et_calloc(1, sizeof(struct et_conf));
+}
+
+void et_conf_free(struct et_conf *conf)
+{
+	for (size_t i = 0; conf && i < ET_COUNT(table); i++)
+		free(conf->value[i]);
+	free(conf);
+}
+
+/* Index of value in "a|b|c", or -1. */
+static int choice(const char *choices, const char *value)
+{
+	size_t len = strlen(value);
+	int i = 0;
+	for (const char *p = choices; len; i++) {
+		size_t n = strcspn(p, "|");
+		if (n == len && strncmp(p, value, n) == 0)
+			return i;
+		if (!p[n])
+			break;
+		p += n + 1;
+	}
+	return -1;
+}
+
+static const char *choice_name(const char *choices, int index, char buf[32])
+{
+	while (index-- > 0)
+		choices += strcspn(choices, "|") + 1;
+	snprintf(buf, 32, "%.*s", (int)strcspn(choices, "|"), choices);
+	return buf;
+}
+
+/* Puts text into t (or only checks it, with t NULL). code: ET_EUSAGE or ET_EDATA. */
+static int assign(struct et_train *t, size_t i, const char *text, int code, struct et_err *err)
+{
+	const struct et_setting *s = &table[i];
+	char *at = t ? (char *)t + place[i] : NULL;
+
+	switch (s->kind) {
+	case ET_SET_INT: {
+		int64_t v;
+		if (!et_parse_i64(text, &v) || (double)v < s->min || (double)v > s->max)
+			return et_fail(err, code,
+				       "%s: expected an integer from %.0f to %.0f, found '%.100s'",
+				       s->key, s->min, s->max, text);
+		if (t && place[i] == AT(seed))
+			*(int64_t *)(void *)at = v;
+		else if (t)
+			*(int *)(void *)at = (int)v;
+		return ET_OK;
+	}
+	case ET_SET_FLOAT: {
+		double v;
+		if (!et_parse_f64(text, &v) || !(v >= s->min && v <= s->max))
+			return et_fail(err, code,
+				       "%s: expected a number from %g to %g, found '%.100s'",
+				       s->key, s->min, s->max, text);
+		if (t)
+			*(double *)(void *)at = v;
+		return ET_OK;
+	}
+	case ET_SET_CHOICE: {
+		int v = choice(s->arg, text);
+		if (v < 0)
+			return et_fail(err, code, "%s: expected one of %s, found '%.100s'", s->key,
+				       s->arg, text);
+		if (t)
+			*(int *)(void *)at = v;
+		return ET_OK;
+	}
+	case ET_SET_TEXT:
+	case ET_SET_LIST:
+		if (t) {
+			char *copy = et_strdup(text);
+			if (!copy)
+				return et_fail(err, ET_ENOMEM, "out of memory");
+			free(*(char **)(void *)at);
+			*(char **)(void *)at = copy;
+		}
+		return ET_OK;
+	}
+	return et_fail(err, ET_EINTERNAL, "setting %s has no kind", s->key);
+}
+
+static int unknown(const char *key, int code, struct et_err *err)
+{
+	const char *names[ET_COUNT(table)];
+	for (size_t i = 0; i < ET_COUNT(table); i++)
+		names[i] = table[i].key;
+	const char *near = et_nearest(key, names, ET_COUNT(table));
+	return et_fail(err, code, "train: unknown key '%.100s'%s%s%s", key,
+		       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+int et_conf_set(struct et_conf *conf, const char *key, const char *value, struct et_err *err)
+{
+	size_t i;
+	if (!find(key, &i))
+		return unknown(key, ET_EUSAGE, err);
+	ET_TRY(assign(NULL, i, value, ET_EUSAGE, err));
+	char *copy = et_strdup(value);
+	if (!copy)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	free(conf->value[i]);
+	conf->value[i] = copy;
+	return ET_OK;
+}
+
+/* ---- reading
+ * --------------------------------------------------------------------------------------- */
+
+/* The text of a JSON value: a number or string as it stands, an array of strings joined with
+ * commas. */
+static int json_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
+{
+	if (cJSON_IsNumber(v) && (s->kind == ET_SET_INT || s->kind == ET_SET_FLOAT)) {
+		*text = et_asprintf("%.17g", v->valuedouble);
+	} else if (cJSON_IsString(v) && s->kind != ET_SET_INT && s->kind != ET_SET_FLOAT) {
+		*text = et_strdup(v->valuestring);
+	} else if (cJSON_IsArray(v) && s->kind == ET_SET_LIST) {
+		*text = et_strdup("");
+		for (const cJSON *e = v->child; e && *text; e = e->next) {
+			if (!cJSON_IsString(e) || !*e->valuestring || strchr(e->valuestring, ',')) {
+				free(*text);
+				return et_fail(err, ET_EDATA,
+					       "train: %s: expected an array of non-empty strings "
+					       "without commas",
+					       s->key);
+			}
+			char *longer =
+				et_asprintf("%s%s%s", *text, **text ? "," : "", e->valuestring);
+			free(*text);
+			*text = longer;
+		}
+	} else {
+		static const char *const kinds[] = {"an integer", "a number", "a string",
+						    "a string", "a string or an array of strings"};
+		return et_fail(err, ET_EDATA, "train: %s: expected %s, found another type of value",
+			       s->key, kinds[s->kind]);
+	}
+	return *text ? ET_OK : et_fail(err, ET_ENOMEM, "out of memory");
+}
+
+static int read_all(struct et_train *t, const cJSON *train, const struct et_conf *conf,
+		    struct et_err *err)
+{
+	for (size_t i = 0; i < ET_COUNT(table); i++)
+		ET_TRY(assign(t, i, table[i].initial, ET_EINTERNAL, err));
+	for (const cJSON *v = train ? train->child : NULL; v; v = v->next) {
+		size_t i;
+		char *text = NULL;
+		if (!find(v->string, &i))
+			return unknown(v->string, ET_EDATA, err);
+		ET_TRY(json_text(v, &table[i], &text, err));
+		int status = assign(t, i, text, ET_EDATA, err);
+		free(text);
+		if (status)
+			return et_err_prefix(err, "train");
+	}
+	for (size_t i = 0; conf && i < ET_COUNT(table); i++)
+		if (conf->value[i])
+			ET_TRY(assign(t, i, conf->value[i], ET_EUSAGE, err));
+	return ET_OK;
+}
+
+static int check(struct et_train *t, struct et_err *err)
+{
+	if (t->last && *t->trainable)
+		return et_fail(err, ET_EUSAGE,
+			       "last and trainable exclude each other: found last %d and trainable "
+			       "'%.100s'",
+			       t->last, t->trainable);
+	if (t->micro_batch > t->batch_size)
+		return et_fail(err, ET_EUSAGE,
+			       "micro_batch must not exceed batch_size: found %d and %d",
+			       t->micro_batch, t->batch_size);
+	if (t->schedule == ET_COSINE && t->lr_min > t->lr)
+		return et_fail(err, ET_EUSAGE, "lr_min must not exceed lr: found %g and %g",
+			       t->lr_min, t->lr);
+	if (!*t->augment)
+		return assign(t, index_of("augment"), "none", ET_EINTERNAL, err);
+	return ET_OK;
+}
+
+int et_train_read(struct et_train *t, const cJSON *train, const struct et_conf *conf,
+		  struct et_err *err)
+{
+	memset(t, 0, sizeof(*t));
+	if (train && !cJSON_IsObject(train))
+		return et_fail(err, ET_EDATA, "train: expected an object");
+	int status = read_all(t, train, conf, err);
+	/* An explicit choice of layers replaces the spec's, whichever of the two ways it was made.
+	 */
+	size_t globs = index_of("trainable"), last = index_of("last");
+	if (!status && conf && conf->value[globs] && !conf->value[last])
+		t->last = 0;
+	if (!status && conf && conf->value[last] && !conf->value[globs])
+		status = assign(t, globs, "", ET_EINTERNAL, err);
+	if (!status)
+		status = check(t, err);
+	if (status)
+		et_train_free(t);
+	return status;
+}
+
+void et_train_free(struct et_train *t)
+{
+	free(t->class_weights);
+	free(t->trainable);
+	free(t->mode);
+	free(t->augment);
+	t->class_weights = t->trainable = t->mode = t->augment = NULL;
+}
+
+void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
+{
+	const struct et_setting *s = &table[i];
+	const char *at = (const char *)t + place[i];
+	char name[32];
+
+	switch (s->kind) {
+	case ET_SET_INT:
+		if (place[i] == AT(seed))
+			snprintf(buf, n, "%lld", (long long)*(const int64_t *)(const void *)at);
+		else
+			snprintf(buf, n, "%d", *(const int *)(const void *)at);
+		return;
+	case ET_SET_FLOAT:
+		snprintf(buf, n, "%.17g", *(const double *)(const void *)at);
+		return;
+	case ET_SET_CHOICE:
+		snprintf(buf, n, "%s", choice_name(s->arg, *(const int *)(const void *)at, name));
+		return;
+	case ET_SET_TEXT:
+	case ET_SET_LIST:
+		snprintf(buf, n, "%s", *(char *const *)(const void *)at);
+		return;
+	}
+}
+
+double et_train_lr(const struct et_train *t, uint64_t step, uint64_t per_epoch)
+{
+	double warm = t->warmup * (double)per_epoch, s = (double)step;
+	double total = (double)t->epochs * (double)per_epoch;
+
+	if (s < warm)
+		return t->lr * (s + 1) / ceil(warm);
+	switch (t->schedule) {
+	case ET_STEP:
+		return t->lr * pow(t->gamma, floor(s / (t->step_size * (double)per_epoch)));
+	case ET_COSINE: {
+		double at = (s - ceil(warm)) / fmax(total - ceil(warm), 1);
+		return t->lr_min +
+		       (t->lr - t->lr_min) / 2 * (1 + cos(3.14159265358979323846 * fmin(at, 1)));
+	}
+	default:
+		return t->lr;
+	}
+}

@@ -1,0 +1,40 @@
+/* Private to net: a spec under construction. */
+#ifndef ET_NET_SPEC_H
+#define ET_NET_SPEC_H
+
+#include <cjson/cJSON.h>
+
+#include "net/types.h"
+
+struct et_spec_builder {
+	struct et_spec *spec;
+	int cap;
+	/* Names that `inputs` may use: of layers, and of composites (their last layer). */
+	struct et_name {
+		char *name;
+		int layer;
+	} * names;
+	int n_names, cap_names;
+};
+
+/* Shape of a layer's output; -1 = the net's input. */
+struct et_shape et_spec_shape(const struct et_spec *spec, int layer);
+
+/* Appends a layer, infers its shape; returns its index or a negative status. name is copied. */
+int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_type *type,
+		const int *in, int n_in, const union et_attr *u, struct et_err *err) ET_MUST_CHECK;
+int et_spec_name(struct et_spec_builder *b, const char *name, int layer,
+		 struct et_err *err) ET_MUST_CHECK;
+
+/* A type that stands for several layers, with torchvision's names below its own. */
+struct et_composite {
+	const char *name;
+	const char *const *keys;
+	/* Appends the layers; returns the index of the last or a negative status. */
+	int (*expand)(struct et_spec_builder *b, const char *name, const cJSON *o,
+		      const char *where, int in, struct et_err *err);
+};
+const struct et_composite *et_composite_find(const char *name);
+const struct et_composite *et_composite_at(size_t i);
+
+#endif

@@ -1,0 +1,153 @@
+/* Activations and dropout: element by element. */
+#include "net/types.h"
+
+static size_t count(const struct et_exec *x, const struct et_node *node)
+{
+	return (size_t)x->n * et_shape_count(node->out);
+}
+
+static size_t saved_bits(const struct et_node *node, int n)
+{
+	return et_bit_words((size_t)n * et_shape_count(node->out)) * sizeof(uint32_t);
+}
+
+static void relu_forward(struct et_exec *x, struct et_node *node)
+{
+	et_act_forward(&x->net->ctx, ET_ACT_RELU, count(x, node), et_in(x, node, 0),
+		       et_out(x, node), et_saved(x, node));
+}
+
+static void relu6_forward(struct et_exec *x, struct et_node *node)
+{
+	et_act_forward(&x->net->ctx, ET_ACT_RELU6, count(x, node), et_in(x, node, 0),
+		       et_out(x, node), et_saved(x, node));
+}
+
+static void mask_backward(struct et_exec *x, struct et_node *node)
+{
+	float *dx = et_dx_begin(x, node, 0);
+	et_mask(&x->net->ctx, count(x, node), et_saved(x, node), et_dy(x, node), dx);
+	et_dx_end(x, node, 0);
+}
+
+static unsigned keep_input(const struct et_node *node)
+{
+	(void)node;
+	return ET_KEEP_IN0;
+}
+
+static unsigned keep_output(const struct et_node *node)
+{
+	(void)node;
+	return ET_KEEP_OUT;
+}
+
+static void hardswish_forward(struct et_exec *x, struct et_node *node)
+{
+	et_hardswish_forward(&x->net->ctx, count(x, node), et_in(x, node, 0), et_out(x, node));
+}
+
+static void hardswish_backward(struct et_exec *x, struct et_node *node)
+{
+	float *dx = et_dx_begin(x, node, 0);
+	et_hardswish_backward(&x->net->ctx, count(x, node), et_in(x, node, 0), et_dy(x, node), dx);
+	et_dx_end(x, node, 0);
+}
+
+static void sigmoid_forward(struct et_exec *x, struct et_node *node)
+{
+	et_sigmoid_forward(&x->net->ctx, count(x, node), et_in(x, node, 0), et_out(x, node));
+}
+
+static void sigmoid_backward(struct et_exec *x, struct et_node *node)
+{
+	float *dx = et_dx_begin(x, node, 0);
+	et_sigmoid_backward(&x->net->ctx, count(x, node), et_out(x, node), et_dy(x, node), dx);
+	et_dx_end(x, node, 0);
+}
+
+static const char *const dropout_keys[] = {"p", NULL};
+
+static int dropout_parse(const struct cJSON *o, const char *where, union et_attr *u,
+			 struct et_err *err)
+{
+	u->dropout.p = 0.5;
+	ET_TRY(et_json_num(o, where, "p", 0, 0.999, &u->dropout.p, err));
+	return ET_OK;
+}
+
+static void dropout_forward(struct et_exec *x, struct et_node *node)
+{
+	size_t n = count(x, node);
+	const float *in = et_in(x, node, 0);
+	float *y = et_out(x, node);
+
+	if (x->pass->training)
+		et_dropout_forward(&x->net->ctx, (float)node->u.dropout.p, x->pass->seed,
+				   x->pass->step, (uint32_t)node->index,
+				   x->pass->first * et_shape_count(node->out), n, in, y,
+				   et_saved(x, node));
+	else if (in != y)
+		et_copy(&x->net->ctx, n, in, y);
+}
+
+static void dropout_backward(struct et_exec *x, struct et_node *node)
+{
+	size_t n = count(x, node);
+	float *dx = et_dx_begin(x, node, 0);
+	et_mask(&x->net->ctx, n, et_saved(x, node), et_dy(x, node), dx);
+	et_scale(&x->net->ctx, n, (float)(1 / (1 - node->u.dropout.p)), dx, dx);
+	et_dx_end(x, node, 0);
+}
+
+const struct et_type et_type_relu = {
+	.name = "relu",
+	.min_in = 1,
+	.max_in = 1,
+	.in_place = true,
+	.saved = saved_bits,
+	.forward = relu_forward,
+	.backward = mask_backward,
+};
+
+const struct et_type et_type_relu6 = {
+	.name = "relu6",
+	.min_in = 1,
+	.max_in = 1,
+	.in_place = true,
+	.saved = saved_bits,
+	.forward = relu6_forward,
+	.backward = mask_backward,
+};
+
+const struct et_type et_type_hardswish = {
+	.name = "hardswish",
+	.min_in = 1,
+	.max_in = 1,
+	.in_place = true,
+	.keeps = keep_input,
+	.forward = hardswish_forward,
+	.backward = hardswish_backward,
+};
+
+const struct et_type et_type_sigmoid = {
+	.name = "sigmoid",
+	.min_in = 1,
+	.max_in = 1,
+	.in_place = true,
+	.keeps = keep_output,
+	.forward = sigmoid_forward,
+	.backward = sigmoid_backward,
+};
+
+const struct et_type et_type_dropout = {
+	.name = "dropout",
+	.keys = dropout_keys,
+	.min_in = 1,
+	.max_in = 1,
+	.parse = dropout_parse,
+	.in_place = true,
+	.saved = saved_bits,
+	.forward = dropout_forward,
+	.backward = dropout_backward,
+};

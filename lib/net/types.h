@@ -1,0 +1,102 @@
+/*
+ * Private to net: what a layer type is, and what its functions get to see of a pass.
+ */
+#ifndef ET_NET_TYPES_H
+#define ET_NET_TYPES_H
+
+#include "net/net.h"
+
+#define ET_IN_MAX 16 /* inputs of one layer */
+
+/* Indices into et_node.param. */
+enum { ET_P_WEIGHT, ET_P_BIAS, ET_P_MEAN, ET_P_VAR, ET_P_TRACKED };
+
+/* What backward will look at again. */
+enum { ET_KEEP_IN0 = 1, ET_KEEP_IN1 = 2, ET_KEEP_OUT = 4 };
+
+struct et_exec {
+	struct et_net *net;
+	struct et_program *program;
+	const struct et_pass *pass;
+	struct et_arena *work;
+	int n; /* images */
+};
+
+struct et_type {
+	const char *name;
+	const char *const *keys; /* beyond name, type, inputs; NULL-terminated, may be NULL */
+	int min_in, max_in;
+	/* Reads the keys of a JSON object into u. NULL: there are none. */
+	int (*parse)(const struct cJSON *o, const char *where, union et_attr *u,
+		     struct et_err *err);
+	/* Output shape; completes u. NULL: that of the first input. */
+	int (*shape)(union et_attr *u, const struct et_shape *in, int n_in, struct et_shape *out,
+		     struct et_err *err);
+	bool in_place; /* may write over input 0 forward, and over dy backward */
+	unsigned (*keeps)(const struct et_node *node); /* NULL: nothing */
+	size_t (*saved)(const struct et_node *node,
+			int n); /* bytes from forward to backward; NULL: none */
+	void (*measure)(struct et_exec *x, const struct et_node *node,
+			bool training); /* counts in x->work */
+	void (*forward)(struct et_exec *x, struct et_node *node);
+	void (*backward)(struct et_exec *x, struct et_node *node);
+	double (*mac)(const struct et_node *node); /* of one image's forward; NULL: not counted */
+};
+
+const struct et_type *et_type_find(const char *name);
+/* The i-th type, NULL past the last. */
+const struct et_type *et_type_at(size_t i);
+
+extern const struct et_type et_type_conv2d, et_type_linear, et_type_batchnorm2d, et_type_relu,
+	et_type_relu6, et_type_hardswish, et_type_sigmoid, et_type_maxpool2d, et_type_avgpool2d,
+	et_type_global_avgpool2d, et_type_adaptive_avgpool2d, et_type_add, et_type_mul,
+	et_type_concat, et_type_upsample2d, et_type_dropout, et_type_flatten, et_type_loss;
+
+/* ---- what a pass gives to a layer: pointers into the arenas
+ * --------------------------------------- */
+
+/* Values of a tensor by number (0 = the input); NULL when this pass does not write it out. */
+float *et_tensor(const struct et_exec *x, int tensor);
+/* An input's, the output's values. */
+const float *et_in(const struct et_exec *x, const struct et_node *node, int i);
+float *et_out(const struct et_exec *x, const struct et_node *node);
+/* What forward left for backward; NULL when this pass has no backward or this node takes no part in
+ * it. */
+void *et_saved(const struct et_exec *x, const struct et_node *node);
+/* Gradient of the output. Backward functions may use it as scratch when the type is in_place. */
+float *et_dy(const struct et_exec *x, const struct et_node *node);
+/*
+ * Where to write the gradient of input i: NULL when it is not wanted. et_dx_end() adds it to what
+ * other layers contributed. For an in_place type and i = 0 it is the array of dy, so the inputs of
+ * a layer are gone through from the last to the first.
+ */
+float *et_dx_begin(const struct et_exec *x, const struct et_node *node, int i);
+void et_dx_end(const struct et_exec *x, const struct et_node *node, int i);
+/* Value and gradient of a parameter; NULL when there is none, or it does not train. */
+const float *et_value(const struct et_exec *x, const struct et_node *node, int which);
+float *et_grad(const struct et_exec *x, const struct et_node *node, int which);
+
+static inline struct et_shape et_in_shape(const struct et_net *net, const struct et_node *node,
+					  int i)
+{
+	int t = node->in[i];
+	return t ? net->nodes[t - 1].out : net->input;
+}
+
+/*
+ * What the program fused into a convolution: batch norm with constant statistics, an activation,
+ * and a residual tensor, applied in its epilogue. -1 or NONE where there is nothing.
+ */
+struct et_fused {
+	int bn;	      /* node */
+	int residual; /* tensor */
+	enum et_act act;
+	int out; /* the tensor that the convolution writes */
+};
+const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node *node);
+
+/* scale and shift of batch norm with running statistics: gamma/sqrt(var+eps), beta - mean*scale. */
+void et_bn_constants(const struct et_net *net, const struct et_node *bn, float *scale,
+		     float *shift);
+
+#endif
