@@ -84,7 +84,8 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		     const float *w, const struct et_epilogue *epi, float *y, struct et_arena *work)
 {
 	if (et_conv_depthwise(g)) {
-		et_depthwise_forward(x, g, n, in, w, epi, y);
+		if (!et_measuring(work)) /* no scratch */
+			et_depthwise_forward(x, g, n, in, w, epi, y);
 		return;
 	}
 	size_t mark = et_arena_mark(work);
@@ -189,7 +190,8 @@ void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const 
 		  const float *w, float *dx, struct et_arena *work)
 {
 	if (et_conv_depthwise(g)) {
-		et_depthwise_data(x, g, n, dy, w, dx);
+		if (!et_measuring(work))
+			et_depthwise_data(x, g, n, dy, w, dx);
 		return;
 	}
 	size_t mark = et_arena_mark(work);
@@ -211,7 +213,8 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 		    const float *dy, float *dw, struct et_arena *work)
 {
 	if (et_conv_depthwise(g)) {
-		et_depthwise_weight(x, g, n, in, dy, dw);
+		if (!et_measuring(work))
+			et_depthwise_weight(x, g, n, in, dy, dw);
 		return;
 	}
 	size_t mark = et_arena_mark(work);

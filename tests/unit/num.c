@@ -8,15 +8,17 @@
 #include "num.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define GUARD 0
+#define ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define GUARD 0
+#define ASAN 1
 #endif
 #endif
-#ifndef GUARD
+#ifdef ASAN
+static const size_t guard = 0;
+#else
 /* An odd number of floats: what it surrounds is aligned for a float and nothing wider. */
-#define GUARD ((size_t)4 * 65)
+static const size_t guard = sizeof(float) * 65;
 #endif
 
 /* A NaN whose bits no computation makes. */
@@ -50,11 +52,11 @@ TCase *num_tcase(const char *name)
 	return tc;
 }
 
-static struct block *block_new(size_t bytes, size_t guard)
+static struct block *block_new(size_t bytes, size_t around)
 {
 	struct block *b = calloc(1, sizeof(*b));
 	ck_assert_ptr_nonnull(b);
-	b->base = malloc(bytes + 2 * guard + (bytes + guard == 0));
+	b->base = malloc(bytes + 2 * around + (bytes + around == 0));
 	ck_assert_ptr_nonnull(b->base);
 	b->bytes = bytes;
 	b->next = blocks;
@@ -76,11 +78,11 @@ struct ref num_ref(size_t n)
 
 void *num_guarded(size_t bytes)
 {
-	struct block *b = block_new(bytes, GUARD);
-	unsigned char *v = b->base + GUARD;
+	struct block *b = block_new(bytes, guard);
+	unsigned char *v = b->base + guard;
 	b->guarded = true;
 	memset(v, 0xff, bytes);
-	for (size_t i = 0; i < GUARD; i += 4) {
+	for (size_t i = 0; i < guard; i += 4) {
 		memcpy(b->base + i, &guard_word, 4);
 		memcpy(v + bytes + i, &guard_word, 4);
 	}
@@ -95,11 +97,11 @@ float *num_floats(size_t n)
 void num_check_guards(void)
 {
 	for (const struct block *b = blocks; b; b = b->next)
-		for (size_t i = 0; b->guarded && i < GUARD; i += 4) {
+		for (size_t i = 0; b->guarded && i < guard; i += 4) {
 			if (memcmp(b->base + i, &guard_word, 4))
 				ck_abort_msg("%s: wrote %zu bytes before a buffer of %zu", label,
-					     GUARD - i, b->bytes);
-			if (memcmp(b->base + GUARD + b->bytes + i, &guard_word, 4))
+					     guard - i, b->bytes);
+			if (memcmp(b->base + guard + b->bytes + i, &guard_word, 4))
 				ck_abort_msg("%s: wrote %zu bytes behind a buffer of %zu", label, i,
 					     b->bytes);
 		}
@@ -213,6 +215,13 @@ void num_check(const char *what, const float *got, const struct ref *want, doubl
 		if (!near((double)got[i], want->v[i], allowed))
 			fail_at(what, i, want->n, (double)got[i], want->v[i], allowed);
 	}
+}
+
+void num_check_nan(const char *what, const float *got, const struct ref *want)
+{
+	for (size_t i = 0; i < want->n; i++)
+		if (isnan(want->v[i]) && !isnan(got[i]))
+			fail_at(what, i, want->n, (double)got[i], want->v[i], 0);
 }
 
 void num_check_ref(const char *what, const struct ref *got, const float *want, double c)

@@ -62,7 +62,9 @@ void num_label(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *num_label_text(void);
 /* Fails unless |got - want| <= c * eps * mag in every element; NaN is only equal to NaN. */
 void num_check(const char *what, const float *got, const struct ref *want, double c);
-/* The same for numbers of the oracle itself against n numbers known some other way. */
+/* Only that got is NaN wherever want is. */
+void num_check_nan(const char *what, const float *got, const struct ref *want);
+/* num_check() for numbers of the oracle itself against n numbers known some other way. */
 void num_check_ref(const char *what, const struct ref *got, const float *want, double c);
 void num_check_hand(const char *what, const double *got, const double *want, size_t n);
 void num_check_bits(const char *what, const void *got, const void *want, size_t bytes);

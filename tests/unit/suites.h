@@ -10,6 +10,7 @@ Suite *suite_ref(void);
 Suite *suite_kern(void);
 Suite *suite_tile(void);
 Suite *suite_update(void);
+Suite *suite_conv(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base, suite_json, suite_safetensors, suite_picture, suite_dataset,
@@ -17,4 +18,5 @@ static Suite *(*const suites[])(void) = {
 	suite_kern,
 	suite_tile,
 	suite_update,
+	suite_conv,
 };
