@@ -89,7 +89,7 @@ int add_verbosity_options(struct options *o, struct call *c, struct et_err *err)
 		{OPTION_FLAG, 'q', "quiet", .value = &c->quiet,
 		 .help = "print nothing but errors, not even results"},
 		{OPTION_FLAG, 'v', "verbose", .value = &c->verbose,
-		 .help = "say first what runs, on what, and in how much memory"},
+		 .help = "say first which version runs, and on what"},
 	};
 	ET_TRY(add_heading(o, "Messages", err));
 	return options_add(o, add, sizeof(add) / sizeof(add[0]), err);

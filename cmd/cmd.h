@@ -42,6 +42,8 @@ int command_run(const struct command *command, const struct et_env *env, int arg
 
 /* Prints what --version says; returns the exit code. */
 int print_version(const struct et_env *env);
+/* The same in one line on standard error, for -v; what is wrong is left to the command to say. */
+void print_machine(const struct et_env *env);
 
 /* ---- exit codes and messages ----------------------------------------------------------------- */
 

@@ -71,6 +71,8 @@ static int run(struct call *c, struct et_err *err)
 	struct et_eval_result result = {0};
 	struct progress progress;
 	ET_TRY(take_operands(c, &e->run, err));
+	if (c->verbose && !c->quiet)
+		print_machine(&c->env);
 	progress_open(&progress, "eval", c);
 	e->run.skip_bad = strcmp(e->on_bad_image, "skip") == 0;
 	e->run.progress = progress_step;

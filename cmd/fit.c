@@ -98,13 +98,10 @@ static void print_result(const struct fit *f, const struct et_fit_result *r)
 static void describe(const struct call *c, const struct et_fit *run)
 {
 	struct et_err err;
-	struct et_version v;
 	struct et_plan plan;
-	if (et_version_get(&c->env, &v, &err) == ET_OK)
-		fprintf(stderr, "edgetrain %s (%s), %s, instruction set %s\n", v.version,
-			v.revision, v.compiler, v.isa);
 	const struct et_plan_request request = {
 		.spec = run->spec, .data = run->data, .init = run->init, .conf = c->conf};
+	print_machine(&c->env);
 	if (run->spec && et_plan(&c->env, &request, &plan, &err) == ET_OK)
 		print_plan(stderr, &plan);
 }

@@ -20,3 +20,12 @@ int print_version(const struct et_env *env)
 	printf("cJSON            %s\n", v.cjson);
 	return 0;
 }
+
+void print_machine(const struct et_env *env)
+{
+	struct et_version v;
+	struct et_err err;
+	if (et_version_get(env, &v, &err) == ET_OK)
+		fprintf(stderr, "edgetrain %s (%s), %s, instruction set %s\n", v.version,
+			v.revision, v.compiler, v.isa);
+}
