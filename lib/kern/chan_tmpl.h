@@ -100,3 +100,31 @@ static void bn_dx(size_t rows, size_t c, const float *x, const float *dy, const 
 			dx[j] = a[j] * dy[j] + b[j] * x[j] + d[j];
 	}
 }
+
+static void row_mul(size_t rows, size_t c, size_t ld, const float *x, const float *s, float *y)
+{
+	for (size_t r = 0; r < rows; r++, x += ld, y += ld) {
+		size_t j = 0;
+		for (; j + VL <= c; j += VL)
+			vf_store(y + j, vf_load(x + j) * vf_load(s + j));
+		for (; j < c; j++)
+			y[j] = x[j] * s[j];
+	}
+}
+
+static void col_dot(size_t rows, size_t c, size_t ld, const float *x, const float *y, float *sum)
+{
+	size_t j = 0;
+	for (; j + VL <= c; j += VL) {
+		vf s = {0};
+		for (size_t r = 0; r < rows; r++)
+			s += vf_load(x + r * ld + j) * vf_load(y + r * ld + j);
+		vf_store(sum + j, s);
+	}
+	for (; j < c; j++) {
+		float s = 0;
+		for (size_t r = 0; r < rows; r++)
+			s += x[r * ld + j] * y[r * ld + j];
+		sum[j] = s;
+	}
+}

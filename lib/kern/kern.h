@@ -26,6 +26,14 @@ struct et_dw_row {
 	int kw, sw, pw, dw; /* taps, stride, padding, dilation along the row */
 };
 
+/* A rectangle of pixels with a weight for each row and each column; see window. */
+struct et_window {
+	int rows, cols;
+	size_t row, pixel;	  /* floats from one row to the next, from one pixel to the next */
+	const float *wrow, *wcol; /* [rows], [cols]; both NULL: all 1 */
+	float count;		  /* what the sum is divided by */
+};
+
 struct et_kern {
 	const char *name; /* generic, avx2, avx512, neon */
 	int vl;		  /* floats in a vector */
@@ -121,6 +129,42 @@ struct et_kern {
 	 */
 	bool (*adam)(size_t n, float *w, const float *g, float *m, float *v, float gscale, float l2,
 		     float decay, float b1, float b2, float step, float vscale, float eps);
+
+	/* ---- gates: per channel, rows of c values that are ld floats apart ---- */
+	/* y = x * s[ch]; y has x's layout. */
+	void (*row_mul)(size_t rows, size_t c, size_t ld, const float *x, const float *s, float *y);
+	/* sum[ch] = sum over rows of x * y; overwrites. */
+	void (*col_dot)(size_t rows, size_t c, size_t ld, const float *x, const float *y,
+			float *sum);
+
+	/* ---- pooling and resizing; rows as for depthwise kernels, dilation unused ---- */
+	/*
+	 * One row of output: y[q][c] = the largest over the row pointers xr[0..kh) that are not
+	 * NULL and the kw taps inside the row; the first of equals, but a later NaN before all.
+	 * index (may be NULL) = a*kw + b of that tap. Every window has a tap inside.
+	 */
+	void (*max_forward)(const struct et_dw_row *g, int kh, const float *const *xr, float *y,
+			    uint8_t *index);
+	/*
+	 * One row of dx, overwritten: the sum of dy over the windows whose index names this pixel.
+	 * dyr[a] and ixr[a] are the rows of dy and index that tap row a of this input row meets, or
+	 * both NULL.
+	 */
+	void (*max_backward)(const struct et_dw_row *g, int kh, const float *const *dyr,
+			     const uint8_t *const *ixr, float *dx);
+	/*
+	 * One pixel of c channels: y[ch] (acc ? += : =) the sum over the window's rows a and
+	 * columns b of wrow[a] * wcol[b] * x[a*row + b*pixel + ch], divided by count.
+	 */
+	void (*window)(const struct et_window *g, size_t c, const float *x, bool acc, float *y);
+
+	/* ---- exponentials: exp within 1 ulp, sigmoid within 2.5; NaN stays NaN ---- */
+	void (*sigmoid)(size_t n, const float *x, float *y); /* y = 1 / (1 + exp(-x)) */
+	void (*sigmoid_bwd)(size_t n, const float *y, const float *dy,
+			    float *dx);		    /* dx = dy * y * (1 - y) */
+	float (*row_max)(size_t n, const float *x); /* n > 0; NaN when there is one */
+	/* y = exp(x - top), y may be NULL or x; returns the sum of them. */
+	float (*exp_sum)(size_t n, const float *x, float top, float *y);
 };
 
 extern const struct et_kern et_kern_generic;

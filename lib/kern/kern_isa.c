@@ -37,6 +37,8 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/chan_tmpl.h"
 #include "kern/dw_tmpl.h"
 #include "kern/update_tmpl.h"
+#include "kern/pool_tmpl.h"
+#include "kern/exp_tmpl.h"
 
 #define CAT_(a, b) a##b
 #define CAT(a, b)  CAT_(a, b)
@@ -78,4 +80,13 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.sumsq = sumsq,
 	.sgd = sgd,
 	.adam = adam,
+	.row_mul = row_mul,
+	.col_dot = col_dot,
+	.max_forward = max_forward,
+	.max_backward = max_backward,
+	.window = window,
+	.sigmoid = sigmoid,
+	.sigmoid_bwd = sigmoid_bwd,
+	.row_max = row_max,
+	.exp_sum = exp_sum,
 };

@@ -109,6 +109,55 @@ ET_INLINE vi vi_from_bits(uint32_t bits)
 	return (((vi){0} + (int32_t)bits) & lane) == lane;
 }
 
+/* VL bytes widened to lanes. */
+ET_INLINE vi vi_load_bytes(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+	return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)p));
+#elif defined(__AVX2__)
+	return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i_u *)p));
+#elif defined(__SSE2__)
+	int32_t four;
+	memcpy(&four, p, sizeof(four));
+	__m128i zero = _mm_setzero_si128(),
+		words = _mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero);
+	return (vi)_mm_unpacklo_epi16(words, zero);
+#elif defined(__aarch64__)
+	uint32_t four;
+	memcpy(&four, p, sizeof(four));
+	return (vi)vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four))));
+#else
+	vi v;
+	for (int i = 0; i < VL; i++)
+		v[i] = p[i];
+	return v;
+#endif
+}
+
+/* The inverse, for lanes of 0..255. */
+ET_INLINE void vi_store_bytes(uint8_t *p, vi v)
+{
+#if defined(__AVX512F__)
+	_mm_storeu_si128((__m128i_u *)p, _mm512_cvtepi32_epi8((__m512i)v));
+#elif defined(__AVX2__)
+	__m128i words = _mm_packus_epi32(_mm256_castsi256_si128((__m256i)v),
+					 _mm256_extracti128_si256((__m256i)v, 1));
+	_mm_storel_epi64((__m128i_u *)p, _mm_packus_epi16(words, words));
+#elif defined(__SSE2__)
+	__m128i words = _mm_packs_epi32((__m128i)v, (__m128i)v);
+	int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+	memcpy(p, &four, sizeof(four));
+#elif defined(__aarch64__)
+	uint16x4_t words = vmovn_u32((uint32x4_t)v);
+	uint8x8_t bytes = vmovn_u16(vcombine_u16(words, words));
+	uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+	memcpy(p, &four, sizeof(four));
+#else
+	for (int i = 0; i < VL; i++)
+		p[i] = (uint8_t)v[i];
+#endif
+}
+
 ET_INLINE vf vf_sqrt(vf v)
 {
 #if defined(__AVX512F__)

@@ -1,0 +1,207 @@
+/*
+ * Pooling and resizing, vectorised over channels.
+ *
+ * Where channels fill a vector, the last one is moved back to end with them: a few are computed
+ * twice, to the same result. With fewer channels than lanes a vector reaches into the next pixels
+ * of its row: what it writes there is overwritten by their own turn, and the pixels at the end of
+ * the row, where it would leave the row, are done one by one.
+ */
+
+/* Where the vector after the one at ch begins; c after the last. c >= VL. */
+ET_INLINE size_t next_vec(size_t ch, size_t c)
+{
+	if (ch + VL >= c)
+		return c;
+	return ch + 2 * VL <= c ? ch + VL : c - VL;
+}
+
+/* One window: taps b0..b1 of each row, x[a] + at being channel 0 of tap 0. */
+struct max_window {
+	const struct et_dw_row *g;
+	int kh, b0, b1, first; /* first: the tap that an all -Inf window names */
+	const float *const *xr;
+	ptrdiff_t at;
+};
+
+ET_INLINE void max_vec(const struct max_window *m, size_t ch, float *y, uint8_t *index)
+{
+	const size_t c = (size_t)m->g->c;
+	vf best = vf_set1(-__builtin_inff());
+	vi tap = (vi){0} + m->first;
+
+	for (int a = 0; a < m->kh; a++) {
+		if (!m->xr[a])
+			continue;
+		const float *x = m->xr[a] + m->at + (ptrdiff_t)ch;
+		for (int b = m->b0; b < m->b1; b++) {
+			vf v = vf_load(x + (size_t)b * c);
+			vi up = (v > best) | (v != v);
+			best = vf_sel(up, v, best);
+			tap = (vi)vf_sel(up, (vf)((vi){0} + (a * m->g->kw + b)), (vf)tap);
+		}
+	}
+	vf_store(y + ch, best);
+	if (index)
+		vi_store_bytes(index + ch, tap);
+}
+
+ET_INLINE void max_one(const struct max_window *m, size_t ch, float *y, uint8_t *index)
+{
+	float best = -__builtin_inff();
+	int tap = m->first;
+
+	for (int a = 0; a < m->kh; a++)
+		for (int b = m->b0; m->xr[a] && b < m->b1; b++) {
+			float v = m->xr[a][m->at + (ptrdiff_t)((size_t)b * (size_t)m->g->c + ch)];
+			if (v > best || v != v) {
+				best = v;
+				tap = a * m->g->kw + b;
+			}
+		}
+	y[ch] = best;
+	if (index)
+		index[ch] = (uint8_t)tap;
+}
+
+ET_INLINE void max_row(const struct et_dw_row *g, int kh, const float *const *xr, float *y,
+		       uint8_t *index)
+{
+	const size_t c = (size_t)g->c, in = (size_t)g->w * c, out = (size_t)g->q * c;
+	struct max_window m = {.g = g, .kh = kh, .xr = xr};
+	int top = 0;
+
+	while (top < kh - 1 && !xr[top])
+		top++;
+	for (int j = 0; j < g->q; j++, y += c, index += index ? c : 0) {
+		int first = j * g->sw - g->pw;
+		tap_range(g, j, &m.b0, &m.b1);
+		m.at = first * (ptrdiff_t)c;
+		m.first = top * g->kw + m.b0;
+		size_t ch = 0;
+		if (c >= VL)
+			for (; ch < c; ch = next_vec(ch, c))
+				max_vec(&m, ch, y, index);
+		else if ((size_t)(first + m.b1 - 1) * c + VL <= in && (size_t)j * c + VL <= out)
+			max_vec(&m, 0, y, index);
+		else
+			for (; ch < c; ch++)
+				max_one(&m, ch, y, index);
+	}
+}
+
+static void max_forward(const struct et_dw_row *g, int kh, const float *const *xr, float *y,
+			uint8_t *index)
+{
+	if (index)
+		max_row(g, kh, xr, y, index);
+	else
+		max_row(g, kh, xr, y, NULL);
+}
+
+static void max_backward(const struct et_dw_row *g, int kh, const float *const *dyr,
+			 const uint8_t *const *ixr, float *dx)
+{
+	const size_t c = (size_t)g->c, in = (size_t)g->w * c, out = (size_t)g->q * c;
+
+	for (int i = 0; i < g->w; i++, dx += c) {
+		/* Windows j0..j1 cover pixel i; window j meets it with tap b0 - (j - j0)*sw. */
+		int t = i + g->pw, j1 = t / g->sw, j0 = t < g->kw ? 0 : (t - g->kw) / g->sw + 1;
+		int b0 = t - j0 * g->sw;
+		if (j1 >= g->q)
+			j1 = g->q - 1;
+		bool fits = c >= VL || ((size_t)(j1 < j0 ? 0 : j1) * c + VL <= out &&
+					(size_t)i * c + VL <= in);
+		if (fits) {
+			for (size_t ch = 0; ch < c; ch = c < VL ? c : next_vec(ch, c)) {
+				vf s = {0};
+				for (int a = kh - 1; a >= 0; a--) {
+					if (!dyr[a])
+						continue;
+					int tap = a * g->kw + b0;
+					for (int j = j0; j <= j1; j++, tap -= g->sw) {
+						size_t at = (size_t)j * c + ch;
+						vi hit = vi_load_bytes(ixr[a] + at) == tap;
+						s += (vf)((vi)vf_load(dyr[a] + at) & hit);
+					}
+				}
+				vf_store(dx + ch, s);
+			}
+			continue;
+		}
+		for (size_t ch = 0; ch < c; ch++) {
+			float s = 0;
+			for (int a = kh - 1; a >= 0; a--)
+				for (int j = j0; dyr[a] && j <= j1; j++) {
+					size_t at = (size_t)j * c + ch;
+					int tap = a * g->kw + b0 - (j - j0) * g->sw;
+					s += ixr[a][at] == tap ? dyr[a][at] : 0;
+				}
+			dx[ch] = s;
+		}
+	}
+}
+
+/* u vectors of a window's weighted sum, at the channels that x and y point to. */
+ET_INLINE void window_vecs(const struct et_window *g, const float *x, float *y, const int u,
+			   bool weighted, bool acc)
+{
+	vf s[4] = {{0}};
+
+	for (int a = 0; a < g->rows; a++) {
+		const float *p = x + (size_t)a * g->row;
+		vf t[4] = {{0}};
+		for (int b = 0; b < g->cols; b++, p += g->pixel)
+			for (int i = 0; i < u; i++) {
+				vf v = vf_load(p + i * VL);
+				t[i] += weighted ? v * g->wcol[b] : v;
+			}
+		for (int i = 0; i < u; i++)
+			s[i] += weighted ? t[i] * g->wrow[a] : t[i];
+	}
+	for (int i = 0; i < u; i++) {
+		if (g->count != 1)
+			s[i] /= vf_set1(g->count);
+		vf_store(y + i * VL, acc ? vf_load(y + i * VL) + s[i] : s[i]);
+	}
+}
+
+ET_INLINE void window_as(const struct et_window *g, size_t c, const float *x, float *y,
+			 bool weighted, bool acc)
+{
+	size_t ch = 0;
+
+	for (; ch + 4 * VL <= c; ch += 4 * VL)
+		window_vecs(g, x + ch, y + ch, 4, weighted, acc);
+	for (; ch + VL <= c; ch += VL)
+		window_vecs(g, x + ch, y + ch, 1, weighted, acc);
+	/* Adding twice is not adding once. */
+	if (ch < c && ch && !acc) {
+		window_vecs(g, x + c - VL, y + c - VL, 1, weighted, acc);
+		return;
+	}
+	for (; ch < c; ch++) {
+		float s = 0;
+		for (int a = 0; a < g->rows; a++) {
+			float t = 0;
+			for (int b = 0; b < g->cols; b++) {
+				float v = x[(size_t)a * g->row + (size_t)b * g->pixel + ch];
+				t += weighted ? v * g->wcol[b] : v;
+			}
+			s += weighted ? t * g->wrow[a] : t;
+		}
+		s /= g->count;
+		y[ch] = acc ? y[ch] + s : s;
+	}
+}
+
+static void window(const struct et_window *g, size_t c, const float *x, bool acc, float *y)
+{
+	if (g->wcol && acc)
+		window_as(g, c, x, y, true, true);
+	else if (g->wcol)
+		window_as(g, c, x, y, true, false);
+	else if (acc)
+		window_as(g, c, x, y, false, true);
+	else
+		window_as(g, c, x, y, false, false);
+}
