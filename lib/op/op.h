@@ -31,6 +31,18 @@ static inline bool et_measuring(const struct et_arena *work)
 void et_parallel(const struct et_ctx *x, size_t n, size_t grain,
 		 void (*fn)(void *arg, size_t begin, size_t end, int thread), void *arg);
 
+/*
+ * Grain for work element by element. Vectors and scalar tails may round differently, so that pieces
+ * must end where a vector ends; words of 32 bits must not be shared.
+ */
+#define ET_GRAIN 8192
+/* Grain for rows that are worked on alone: any would do; a thread should have more than that to do.
+ */
+static inline size_t et_row_grain(size_t row_floats)
+{
+	return et_ceil_div(ET_GRAIN, et_max(row_floats, 1));
+}
+
 /* What happens to a result on its way to memory: act(v * scale[ch] + shift[ch] + residual); members
  * may be NULL. */
 struct et_epilogue {
@@ -183,7 +195,7 @@ void et_copy(const struct et_ctx *x, size_t n, const float *a, float *y);
 void et_scale(const struct et_ctx *x, size_t n, float alpha, const float *a, float *y);
 /*
  * y = a * b with b of a's shape, or (gate) b [n,1,1,c] for a [n,hw,c]. Backward: da = dy*b,
- * db = dy*a (summed over hw for a gate); da, db may be NULL and must not be dy.
+ * db = dy*a (summed over hw for a gate); da, db may be NULL, may be a and b, and must not be dy.
  */
 void et_mul_forward(const struct et_ctx *x, int n, size_t hw, int c, bool gate, const float *a,
 		    const float *b, float *y);
@@ -191,14 +203,15 @@ void et_mul_backward(const struct et_ctx *x, int n, size_t hw, int c, bool gate,
 		     const float *b, const float *dy, float *da, float *db);
 /*
  * Inverted dropout: element i of layer `layer` in step `step` is kept when its Philox number is >=
- * p, and scaled by 1/(1-p). bits as for ReLU; backward is et_mask then et_scale. first = index of
- * this call's first element within the whole batch, so that micro-batches draw the same numbers.
+ * p, and scaled by 1/(1-p); a dropped NaN or Inf gives NaN, as in PyTorch. bits as for ReLU;
+ * backward is et_mask then et_scale. first = index of this call's first element within the whole
+ * batch, so that micro-batches draw the same numbers.
  */
 void et_dropout_forward(const struct et_ctx *x, float p, uint64_t seed, uint64_t step,
 			uint32_t layer, size_t first, size_t n, const float *in, float *y,
 			uint32_t *bits);
 /* Copies channels: dst[r, d0 + i] = src[r, s0 + i], i < m; rows of dc and sc floats. concat and its
- * backward. */
+ * backward. Here and below, outputs are other memory than inputs. */
 void et_copy_channels(const struct et_ctx *x, size_t rows, const float *src, int sc, int s0,
 		      float *dst, int dc, int d0, int m);
 /* y[n, c*hw] in (channel, pixel) order from x[n, hw, c], PyTorch's flatten; and back. */
@@ -265,7 +278,10 @@ struct et_loss_sum {
 };
 /* The sum of w_y over rows not ignored. */
 double et_loss_norm(const struct et_loss *l, size_t rows, const int32_t *label);
-/* Adds to *sum; dlogits (may be NULL, may be logits) = gradient. NaN logits give a NaN loss. */
+/*
+ * Adds to *sum, nothing when all rows are ignored; dlogits (may be NULL, may be logits) = gradient.
+ * NaN logits give a NaN loss.
+ */
 void et_loss_forward(const struct et_ctx *x, const struct et_loss *l, size_t rows,
 		     const float *logits, const int32_t *label, double norm, float *dlogits,
 		     struct et_loss_sum *sum, struct et_arena *work);
