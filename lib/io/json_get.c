@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "io/io.h"
@@ -11,6 +12,14 @@
 /* Beyond this a double no longer tells neighbouring integers apart. */
 #define INTEGER_MAX 9007199254740991.0
 
+/* The shortest of two spellings that gives the number back. */
+static void describe_number(double v, char buf[120])
+{
+	snprintf(buf, 120, "%.15g", v);
+	if (strtod(buf, NULL) != v)
+		snprintf(buf, 120, "%.17g", v);
+}
+
 /* What a value is, for "found ...", in at most 120 bytes. */
 static const char *describe(const cJSON *v, char buf[120])
 {
@@ -18,7 +27,7 @@ static const char *describe(const cJSON *v, char buf[120])
 	if (cJSON_IsString(v))
 		snprintf(buf, 120, "\"%s\"", et_scan_shown(v->valuestring, shown));
 	else if (cJSON_IsNumber(v))
-		snprintf(buf, 120, "%.17g", v->valuedouble);
+		describe_number(v->valuedouble, buf);
 	else
 		snprintf(buf, 120, "%s",
 			 cJSON_IsObject(v)  ? "an object"
