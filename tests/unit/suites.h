@@ -10,7 +10,9 @@ Suite *suite_ref(void);
 Suite *suite_kern(void);
 Suite *suite_tile(void);
 Suite *suite_update(void);
+Suite *suite_gemm(void);
 Suite *suite_conv(void);
+Suite *suite_norm(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base, suite_json, suite_safetensors, suite_picture, suite_dataset,
@@ -18,5 +20,7 @@ static Suite *(*const suites[])(void) = {
 	suite_kern,
 	suite_tile,
 	suite_update,
+	suite_gemm,
 	suite_conv,
+	suite_norm,
 };

@@ -1,11 +1,12 @@
 /*
- * Convolution and linear layers: by hand, and against the oracle on random shapes under every
- * instruction set and number of threads. PyTorch's numbers are in test_gold.c.
+ * Convolution and linear layers: by hand, against PyTorch, and against the oracle on random shapes
+ * under every instruction set and number of threads.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "conv_case.h"
+#include "gold.h"
 
 #define SHAPES	300
 #define PER_RUN 10
@@ -203,6 +204,102 @@ START_TEST(shapes)
 }
 END_TEST
 
+struct column_sum {
+	size_t rows;
+	int c;
+	float *in, *sum;
+	struct ref want;
+};
+
+static void run_sum(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	struct column_sum *t = arg;
+	et_channel_sum(x, t->rows, t->c, num_at(work, t->in), num_at(work, t->sum), work);
+}
+
+static void check_sum(void *arg)
+{
+	const struct column_sum *t = arg;
+	num_check("sum", t->sum, &t->want, 16);
+}
+
+static void sum_case(size_t rows, int c, struct et_rng *r)
+{
+	size_t n = rows * (size_t)c;
+	struct column_sum t = {rows, c, num_normal(r, n), num_floats((size_t)c),
+			       num_ref((size_t)c)};
+	float *before = num_normal(r, (size_t)c);
+
+	for (size_t i = 0; i < (size_t)c; i++)
+		ref_term(&t.want, i, (double)before[i]);
+	for (size_t i = 0; i < n; i++) {
+		t.in[i] += 3; /* all of a sign: a float sum would drift */
+		ref_term(&t.want, i % (size_t)c, (double)t.in[i]);
+	}
+	num_label("channel sum of %zu rows of %d", rows, c);
+	num_run(run_sum, check_sum, &t, &(struct num_out){t.sum, (size_t)c * sizeof(float), before},
+		1);
+}
+
+/* ---- PyTorch ---- */
+
+static void gold_conv(const struct gold_case *c)
+{
+	struct conv_case t = {.n = gold_int(c, "n"), .slack = 4};
+	struct et_conv *g = &t.g;
+	const struct {
+		const char *key;
+		int *v;
+	} keys[] = {{"h", &g->h},	   {"w", &g->w},   {"c", &g->c},   {"k", &g->k},
+		    {"kh", &g->kh},	   {"kw", &g->kw}, {"sh", &g->sh}, {"sw", &g->sw},
+		    {"ph", &g->ph},	   {"pw", &g->pw}, {"dh", &g->dh}, {"dw", &g->dw},
+		    {"groups", &g->groups}};
+	for (size_t i = 0; i < ET_COUNT(keys); i++)
+		*keys[i].v = gold_int(c, keys[i].key);
+	ck_assert_int_eq(et_conv_shape(g, NULL), ET_OK);
+	ck_assert_int_eq(g->p, gold_int(c, "p"));
+	ck_assert_int_eq(g->q, gold_int(c, "q"));
+
+	size_t hw = (size_t)(g->h * g->w), pq = (size_t)(g->p * g->q), k = (size_t)g->k;
+	struct num_sizes s = conv_sizes(&t);
+	t.x = gold_nhwc(c, "x", t.n, hw, g->c);
+	t.dy = gold_nhwc(c, "dy", t.n, pq, g->k);
+	t.torch = gold_f32(c, "w", s.w);
+	t.shift = gold_f32(c, "b", k);
+	t.y = num_floats(s.y);
+	t.dx = num_floats(s.x);
+	t.w = num_floats(s.w);
+	t.dw = num_floats(s.w);
+	t.dw0 = num_alloc(s.w, sizeof(float));
+	conv_expect(&t);
+
+	/* The oracle agrees with PyTorch, and the library with both. */
+	const float *y = gold_nhwc(c, "y", t.n, pq, g->k), *dx = gold_nhwc(c, "dx", t.n, hw, g->c);
+	float *dw = num_floats(s.w), *w = num_floats(s.w);
+	et_conv_from_torch(g, gold_f32(c, "dw", s.w), dw);
+	et_conv_from_torch(g, t.torch, w);
+	num_check_bits("weights from PyTorch", w, t.w, s.w * sizeof(float));
+	num_check_ref("oracle's y", &t.want_y, y, 0.5);
+	num_check_ref("oracle's dx", &t.want_dx, dx, 0.5);
+	num_check_ref("oracle's dw", &t.want_dw, dw, 0.5);
+	conv_label(&t, "PyTorch's %s", c->name);
+	conv_run(&t);
+
+	const float *db = gold_f32(c, "db", k);
+	struct column_sum sum = {(size_t)t.n * pq, g->k, t.dy, num_floats(k), num_ref(k)};
+	for (size_t i = 0; i < s.y; i++)
+		ref_term(&sum.want, i % k, (double)t.dy[i]);
+	num_check_ref("oracle's db", &sum.want, db, 0.5);
+	num_run(run_sum, check_sum, &sum,
+		&(struct num_out){sum.sum, k * sizeof(float), num_alloc(k, sizeof(float))}, 1);
+}
+
+START_TEST(gold)
+{
+	gold_each("conv", "conv2d", 19, gold_conv);
+}
+END_TEST
+
 /* ---- against the oracle ---- */
 
 START_TEST(oracle)
@@ -291,43 +388,6 @@ START_TEST(nan_spreads)
 }
 END_TEST
 
-struct column_sum {
-	size_t rows;
-	int c;
-	float *in, *sum;
-	struct ref want;
-};
-
-static void run_sum(void *arg, const struct et_ctx *x, struct et_arena *work)
-{
-	struct column_sum *t = arg;
-	et_channel_sum(x, t->rows, t->c, num_at(work, t->in), num_at(work, t->sum), work);
-}
-
-static void check_sum(void *arg)
-{
-	const struct column_sum *t = arg;
-	num_check("sum", t->sum, &t->want, 16);
-}
-
-static void sum_case(size_t rows, int c, struct et_rng *r)
-{
-	size_t n = rows * (size_t)c;
-	struct column_sum t = {rows, c, num_normal(r, n), num_floats((size_t)c),
-			       num_ref((size_t)c)};
-	float *before = num_normal(r, (size_t)c);
-
-	for (size_t i = 0; i < (size_t)c; i++)
-		ref_term(&t.want, i, (double)before[i]);
-	for (size_t i = 0; i < n; i++) {
-		t.in[i] += 3; /* all of a sign: a float sum would drift */
-		ref_term(&t.want, i % (size_t)c, (double)t.in[i]);
-	}
-	num_label("channel sum of %zu rows of %d", rows, c);
-	num_run(run_sum, check_sum, &t, &(struct num_out){t.sum, (size_t)c * sizeof(float), before},
-		1);
-}
-
 /* Bias gradients, long columns among them. */
 START_TEST(channel_sum)
 {
@@ -355,6 +415,7 @@ Suite *suite_conv(void)
 	tcase_add_loop_test(hand, hand_linear, 0, isas);
 	tcase_add_test(hand, layouts);
 	tcase_add_test(hand, shapes);
+	tcase_add_test(hand, gold);
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, coverage);
 	tcase_add_loop_test(tc, oracle, 0, SHAPES / PER_RUN);

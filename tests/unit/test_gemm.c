@@ -1,0 +1,315 @@
+/*
+ * The parallel GEMM by itself: what convolution does not use of gathers, scatters, transposed and
+ * per-tap B, accumulation and epilogue, against plain loops in double.
+ */
+#include "num.h"
+
+struct gemm {
+	struct et_gather a;
+	int16_t tap_y[6], tap_x[6];
+	size_t rows, depth; /* of A */
+	size_t src;	    /* floats of a.src */
+	double *dense;	    /* A written out, [rows][depth] */
+};
+
+/* Offsets reach beyond the picture on all sides. */
+static struct gemm gemm_new(struct et_rng *r)
+{
+	struct gemm g = {.a = {.taps = num_int(r, 1, 6)}};
+	struct et_gather *a = &g.a;
+
+	a->n = num_int(r, 1, 3);
+	a->h = num_int(r, 1, 7);
+	a->w = num_int(r, 1, 7);
+	a->cn = num_int(r, 1, 70);
+	a->c0 = num_int(r, 0, 2) * num_int(r, 0, 5);
+	a->c = a->c0 + a->cn + num_int(r, 0, 1) * num_int(r, 0, 5);
+	a->gh = num_int(r, 1, 6);
+	a->gw = num_int(r, 1, 9);
+	a->sh = num_int(r, 1, 2);
+	a->sw = num_int(r, 1, 2);
+	for (int t = 0; t < a->taps; t++) {
+		g.tap_y[t] = (int16_t)num_int(r, -2, 2);
+		g.tap_x[t] = (int16_t)num_int(r, -3, 3);
+		if (t && num_int(r, 0, 1)) { /* often the next one in memory */
+			g.tap_y[t] = g.tap_y[t - 1];
+			g.tap_x[t] = (int16_t)(g.tap_x[t - 1] + 1);
+		}
+	}
+	g.rows = (size_t)(a->n * a->gh * a->gw);
+	g.depth = (size_t)(a->taps * a->cn);
+	g.src = (size_t)(a->n * a->h * a->w * a->c);
+	a->src = num_normal(r, g.src);
+	g.dense = num_alloc(g.rows * g.depth, sizeof(double));
+	for (size_t i = 0; i < g.rows * g.depth; i++) {
+		int m = (int)(i / g.depth), at = (int)(i % g.depth);
+		int img = m / (a->gh * a->gw), tap = at / a->cn, ch = at % a->cn;
+		int y = m / a->gw % a->gh * a->sh + g.tap_y[tap];
+		int x = m % a->gw * a->sw + g.tap_x[tap];
+		if (y >= 0 && y < a->h && x >= 0 && x < a->w)
+			g.dense[i] =
+				(double)a->src[((img * a->h + y) * a->w + x) * a->c + a->c0 + ch];
+	}
+	return g;
+}
+
+static void gemm_label(const struct gemm *g, const char *what, int cols, int shape)
+{
+	num_label("%s %d: %zu rows, %d columns, depth %d x %d of %d", what, shape, g->rows, cols,
+		  g->a.taps, g->a.cn, g->a.c);
+}
+
+static struct et_gather gather_at(const struct et_arena *work, const struct gemm *g)
+{
+	struct et_gather a = g->a;
+	a.src = num_at(work, a.src);
+	a.y = g->tap_y;
+	a.x = g->tap_x;
+	return a;
+}
+
+/* ---- et_gemm_rows ---- */
+
+struct rows_case {
+	struct gemm g;
+	struct et_gemm_rows m; /* without its gather */
+	struct et_epilogue e;
+	struct et_scatter to;
+	size_t tap_b[6];
+	float *b, *c, *before;
+	size_t size; /* of c */
+	struct ref want;
+};
+
+static void run_rows(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	const struct rows_case *t = arg;
+	struct et_epilogue e = {num_at(work, t->e.scale), num_at(work, t->e.shift),
+				num_at(work, t->e.residual), t->e.act};
+	struct et_gemm_rows m = t->m;
+	m.a = gather_at(work, &t->g);
+	m.b = num_at(work, t->b);
+	m.c = num_at(work, t->c);
+	m.tap_b = t->m.tap_b ? t->tap_b : NULL;
+	m.to = t->m.to ? &t->to : NULL;
+	m.epi = t->m.epi ? &e : NULL;
+	et_gemm_rows(x, &m, work);
+}
+
+static void check_rows(void *arg)
+{
+	const struct rows_case *t = arg;
+	num_check("C", t->c, &t->want, 4);
+}
+
+/* B in any of its three layouts; returns B[p][j] as depth x cols. */
+static double *make_b(struct rows_case *t, struct et_rng *r)
+{
+	size_t depth = t->g.depth, cols = (size_t)t->m.cols, cn = (size_t)t->g.a.cn;
+	double *b = num_alloc(depth * cols, sizeof(double));
+	int layout = num_int(r, 0, 2);
+	size_t pad = (size_t)num_int(r, 0, 3), size;
+
+	t->m.bt = layout == 0;
+	t->m.ldb = pad + (t->m.bt ? depth : cols);
+	size = t->m.bt ? (cols - 1) * t->m.ldb + depth : (depth - 1) * t->m.ldb + cols;
+	if (layout == 2) { /* taps in reverse order, so that their place matters */
+		t->m.tap_b = t->tap_b;
+		for (int tap = 0; tap < t->g.a.taps; tap++)
+			t->tap_b[tap] = (size_t)(t->g.a.taps - 1 - tap) * cn * t->m.ldb;
+	}
+	t->b = num_normal(r, size);
+	for (size_t i = 0; i < depth * cols; i++) {
+		size_t p = i / cols, j = i % cols;
+		size_t from = p * t->m.ldb + j;
+		if (t->m.bt)
+			from = j * t->m.ldb + p;
+		else if (t->m.tap_b)
+			from = t->tap_b[p / cn] + p % cn * t->m.ldb + j;
+		b[i] = (double)t->b[from];
+	}
+	return b;
+}
+
+/* Where row m of C begins, and with it how large C is. */
+static size_t row_at(const struct rows_case *t, size_t m)
+{
+	size_t gw = (size_t)t->g.a.gw, gh = (size_t)t->g.a.gh;
+	if (!t->m.to)
+		return m * t->m.ldc;
+	size_t img = m / gw / gh, y = m / gw % gh * (size_t)t->to.sh + (size_t)t->to.y0;
+	size_t x = m % gw * (size_t)t->to.sw + (size_t)t->to.x0;
+	return ((img * (size_t)t->to.h + y) * (size_t)t->to.w + x) * t->m.ldc;
+}
+
+static void rows_expect(struct rows_case *t, const double *b)
+{
+	size_t cols = (size_t)t->m.cols;
+	const enum ref_act acts[] = {REF_NONE, REF_RELU, REF_RELU6};
+
+	t->want = num_ref(t->size);
+	for (size_t i = 0; i < t->size; i++)
+		t->want.v[i] = (double)t->before[i]; /* mag 0: must stay */
+	for (size_t m = 0; m < t->g.rows; m++)
+		for (size_t j = 0; j < cols; j++) {
+			size_t at = row_at(t, m) + j;
+			struct ref one = {1, &t->want.v[at], &t->want.mag[at]};
+			if (t->m.acc)
+				one.mag[0] = fabs(one.v[0]);
+			else
+				one.v[0] = 0;
+			for (size_t p = 0; p < t->g.depth; p++)
+				ref_term(&one, 0, t->g.dense[m * t->g.depth + p] * b[p * cols + j]);
+			if (!t->m.epi)
+				continue;
+			double scale = t->e.scale ? (double)t->e.scale[j] : 1;
+			double shift = t->e.shift ? (double)t->e.shift[j] : 0;
+			double residual = t->e.residual ? (double)t->e.residual[at] : 0;
+			ref_epilogue(1, 1, 1, &scale, &shift, &residual, acts[t->e.act], &one);
+		}
+}
+
+static void rows_case(struct et_rng *r, int shape)
+{
+	struct rows_case t = {.g = gemm_new(r)};
+
+	t.m.cols = num_int(r, 0, 9) ? num_int(r, 1, 70) : num_int(r, 500, 1100);
+	t.m.acc = num_int(r, 0, 1);
+	t.m.ldc = (size_t)(t.m.cols + num_int(r, 0, 3));
+	if (num_int(r, 0, 1)) {
+		t.m.to = &t.to;
+		t.to.sh = num_int(r, 1, 2);
+		t.to.sw = num_int(r, 1, 3);
+		t.to.y0 = num_int(r, 0, 1);
+		t.to.x0 = num_int(r, 0, 2);
+		t.to.h = (t.g.a.gh - 1) * t.to.sh + t.to.y0 + num_int(r, 1, 2);
+		t.to.w = (t.g.a.gw - 1) * t.to.sw + t.to.x0 + num_int(r, 1, 2);
+	}
+	const double *b = make_b(&t, r);
+	t.size = row_at(&t, t.g.rows - 1) + (size_t)t.m.cols;
+	t.c = num_floats(t.size);
+	t.before = num_normal(r, t.size);
+	if (num_int(r, 0, 1)) {
+		t.m.epi = &t.e;
+		t.e.scale = num_int(r, 0, 1) ? num_normal(r, (size_t)t.m.cols) : NULL;
+		t.e.shift = num_int(r, 0, 1) ? num_normal(r, (size_t)t.m.cols) : NULL;
+		t.e.residual = num_int(r, 0, 1) ? num_normal(r, t.size) : NULL;
+		t.e.act = (enum et_act)num_int(r, ET_ACT_NONE, ET_ACT_RELU6);
+	}
+	rows_expect(&t, b);
+	gemm_label(&t.g, "gemm_rows", t.m.cols, shape);
+	num_run(run_rows, check_rows, &t, &(struct num_out){t.c, t.size * sizeof(float), t.before},
+		1);
+}
+
+START_TEST(gemm_rows)
+{
+	for (int shape = _i * 10; shape < _i * 10 + 10; shape++) {
+		struct et_rng r = num_rng(30, (uint32_t)shape);
+		rows_case(&r, shape);
+	}
+}
+END_TEST
+
+/* ---- et_gemm_sum ---- */
+
+struct sum_case {
+	struct gemm g;
+	struct et_gemm_sum m;
+	float *d, *c, *before;
+	struct ref want;
+};
+
+static void run_sum(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	const struct sum_case *t = arg;
+	struct et_gemm_sum m = t->m;
+	m.a = gather_at(work, &t->g);
+	m.d = num_at(work, t->d);
+	m.c = num_at(work, t->c);
+	et_gemm_sum(x, &m, work);
+}
+
+static void check_sum(void *arg)
+{
+	const struct sum_case *t = arg;
+	num_check("C", t->c, &t->want, 4);
+}
+
+START_TEST(gemm_sum)
+{
+	for (int shape = _i * 10; shape < _i * 10 + 10; shape++) {
+		struct et_rng r = num_rng(31, (uint32_t)shape);
+		struct sum_case t = {.g = gemm_new(&r)};
+		size_t rows = (size_t)num_int(&r, 1, 70);
+
+		t.m.rows = (int)rows;
+		t.m.ldd = rows + (size_t)num_int(&r, 0, 3);
+		t.m.ldc = t.g.depth + (size_t)num_int(&r, 0, 3);
+		size_t size = (rows - 1) * t.m.ldc + t.g.depth;
+		t.d = num_normal(&r, (t.g.rows - 1) * t.m.ldd + rows);
+		t.c = num_floats(size);
+		t.before = num_normal(&r, size);
+		t.want = num_ref(size);
+		for (size_t i = 0; i < size; i++) {
+			size_t row = i / t.m.ldc, p = i % t.m.ldc;
+			t.want.v[i] = (double)t.before[i];
+			t.want.mag[i] = p < t.g.depth ? fabs(t.want.v[i]) : 0;
+			for (size_t m = 0; m < t.g.rows && p < t.g.depth; m++)
+				ref_term(&t.want, i,
+					 (double)t.d[m * t.m.ldd + row] *
+						 t.g.dense[m * t.g.depth + p]);
+		}
+		gemm_label(&t.g, "gemm_sum", (int)rows, shape);
+		num_run(run_sum, check_sum, &t,
+			&(struct num_out){t.c, size * sizeof(float), t.before}, 1);
+	}
+}
+END_TEST
+
+/* ---- the loop over pieces ---- */
+
+struct pieces {
+	size_t n, grain;
+	unsigned char seen[1000], owner[1000];
+};
+
+static void mark_piece(void *arg, size_t begin, size_t end, int thread)
+{
+	struct pieces *p = arg;
+	ck_assert(begin < end && end <= p->n && begin % p->grain == 0);
+	ck_assert(end == p->n || end % p->grain == 0);
+	for (size_t i = begin; i < end; i++) {
+		p->seen[i]++;
+		p->owner[i] = (unsigned char)thread;
+	}
+}
+
+START_TEST(parallel)
+{
+	const size_t grains[] = {1, 7, 32, 5000};
+	for (int threads = 1; threads < 6; threads++)
+		for (size_t g = 0; g < ET_COUNT(grains); g++)
+			for (size_t n = 0; n <= 1000; n += n < 70 ? 1 : 155) {
+				struct pieces p = {.n = n, .grain = grains[g]};
+				struct et_ctx x = {et_kern_at(0), threads};
+				et_parallel(&x, n, grains[g], mark_piece, &p);
+				for (size_t i = 0; i < n; i++) {
+					ck_assert_int_eq(p.seen[i], 1);
+					ck_assert_int_lt(p.owner[i], threads);
+				}
+			}
+}
+END_TEST
+
+Suite *suite_gemm(void);
+Suite *suite_gemm(void)
+{
+	Suite *s = suite_create("gemm");
+	TCase *tc = num_tcase("oracle");
+	suite_add_tcase(s, tc);
+	tcase_add_test(tc, parallel);
+	tcase_add_loop_test(tc, gemm_rows, 0, 12);
+	tcase_add_loop_test(tc, gemm_sum, 0, 8);
+	return s;
+}
