@@ -25,15 +25,17 @@ struct et_picture_info {
 	size_t bytes;
 	const char *kind; /* "png" or "jpeg" */
 };
-int et_picture_probe(const char *path, struct et_picture_info *info, struct et_err *err) ET_MUST_CHECK;
+int et_picture_probe(const char *path, struct et_picture_info *info,
+		     struct et_err *err) ET_MUST_CHECK;
 
 /*
  * Decodes a PNG or JPEG (told apart by content, not by name) to c channels: palette, grey, 16-bit
  * (high byte, as PIL), 1/2/4-bit PNGs come out as 8-bit; alpha is dropped (as PIL's convert("RGB")
- * does); grey to RGB by copying, RGB to grey by PIL's L = (19595 R + 38470 G + 7471 B + 32768) >> 16;
- * CMYK/YCCK JPEGs are converted. EXIF orientation is not applied (as torchvision's default loader).
- * want_h, want_w: the size it will be resized to, or 0; a JPEG may then be decoded at 1/2, 1/4 or 1/8
- * as long as both sides stay at least twice the wanted ones. A truncated or corrupt file is ET_EDATA naming the file.
+ * does); grey to RGB by copying, RGB to grey by PIL's L = (19595 R + 38470 G + 7471 B + 32768) >>
+ * 16; CMYK/YCCK JPEGs are converted. EXIF orientation is not applied (as torchvision's default
+ * loader). want_h, want_w: the size it will be resized to, or 0; a JPEG may then be decoded at 1/2,
+ * 1/4 or 1/8 as long as both sides stay at least twice the wanted ones. A truncated or corrupt file
+ * is ET_EDATA naming the file.
  */
 int et_picture_decode(const char *path, int c, int want_h, int want_w, struct et_picture *out,
 		      struct et_err *err) ET_MUST_CHECK;
@@ -44,19 +46,20 @@ int et_picture_decode(const char *path, int c, int want_h, int want_w, struct et
  * support max(1, scale), separable, horizontal first, rounded to 8 bits between the passes.
  * scratch is grown as needed.
  */
-int et_picture_resize(const struct et_picture *src, double x0, double y0, double bw, double bh, int h, int w,
-		      struct et_picture *dst, struct et_picture *scratch,
+int et_picture_resize(const struct et_picture *src, double x0, double y0, double bw, double bh,
+		      int h, int w, struct et_picture *dst, struct et_picture *scratch,
 		      struct et_err *err) ET_MUST_CHECK;
 
 /* ---- augmentation -------------------------------------------------------------------------- */
 
 /* Parsed from text such as "flip,crop:4,rrc:0.08-1,jitter:0.4,cutout:8"; zero = off. */
 struct et_augment {
-	bool flip;		  /* horizontal, probability 1/2 */
-	int crop;		  /* pad by so many pixels (zeros) and crop back at random */
-	float rrc_min, rrc_max;	  /* random resized crop: range of the area; aspect 3/4..4/3, as torchvision */
-	float jitter;		  /* brightness, contrast, saturation each in [1-j, 1+j], random order */
-	int cutout;		  /* side of a square set to the mean after normalisation (zeros) */
+	bool flip; /* horizontal, probability 1/2 */
+	int crop;  /* pad by so many pixels (zeros) and crop back at random */
+	float rrc_min,
+	    rrc_max;  /* random resized crop: range of the area; aspect 3/4..4/3, as torchvision */
+	float jitter; /* brightness, contrast, saturation each in [1-j, 1+j], random order */
+	int cutout;   /* side of a square set to the mean after normalisation (zeros) */
 };
 /* "none" or "" turns everything off. Errors name the word and the nearest known one. */
 int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err) ET_MUST_CHECK;
@@ -64,7 +67,8 @@ int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err)
 /* ---- preprocessing ------------------------------------------------------------------------- */
 
 enum et_resize {
-	ET_RESIZE_CROP,	  /* shorter side to size / crop_pct, then the centre: torchvision's Resize + CenterCrop */
+	ET_RESIZE_CROP, /* shorter side to size / crop_pct, then the centre: torchvision's Resize +
+			   CenterCrop */
 	ET_RESIZE_STRETCH /* both sides to the size, aspect ratio ignored */
 };
 
@@ -77,20 +81,20 @@ struct et_prep {
 };
 
 /*
- * One sample into dst[height*width*channels]. With augment, the draws are a function of (seed, epoch,
- * sample) alone. tmp: three scratch pictures owned by the caller.
+ * One sample into dst[height*width*channels]. With augment, the draws are a function of (seed,
+ * epoch, sample) alone. tmp: three scratch pictures owned by the caller.
  */
-int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, uint64_t seed, uint64_t epoch,
-		uint32_t sample, const struct et_picture *src, struct et_picture tmp[3], float *dst,
-		struct et_err *err) ET_MUST_CHECK;
+int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, uint64_t seed,
+		uint64_t epoch, uint32_t sample, const struct et_picture *src,
+		struct et_picture tmp[3], float *dst, struct et_err *err) ET_MUST_CHECK;
 
 /* ---- datasets ------------------------------------------------------------------------------ */
 
 enum et_split { ET_SPLIT_TRAIN, ET_SPLIT_VAL, ET_SPLIT_TEST, ET_SPLITS };
 
 struct et_dataset_conf {
-	double val_fraction; /* share of train held out, by class, where val is missing; < 0: 0.1 if there
-				is neither val nor test, else 0 */
+	double val_fraction; /* share of train held out, by class, where val is missing; < 0: 0.1 if
+				there is neither val nor test, else 0 */
 	uint64_t seed;	     /* of that split */
 	bool skip_bad;	     /* --on-bad-image skip: unreadable headers are left out and counted */
 	const volatile sig_atomic_t *stop; /* polled while scanning; may be NULL */
@@ -99,11 +103,12 @@ struct et_dataset_conf {
 /*
  * Opens a dataset directory, recognised by what is in it:
  *   idx      train-images-idx3-ubyte[.gz] (or .idx3-) with labels beside, t10k-* as test
- *   cifar10  data_batch_{1..5}.bin, test_batch.bin, batches.meta.txt (also one level down, in cifar-10-batches-bin)
- *   cifar100 train.bin, test.bin, fine_label_names.txt (also in cifar-100-binary); fine labels
- *   folder   <class>/...picture, recursive, sorted by bytes; or train/ val/ test/ (valid/ and validation/ too) above
- * Header-only checks of every picture happen here, so that the largest is known before a run starts.
- * An unrecognised directory is ET_EDATA saying what was looked for; a missing one ET_ENOINPUT.
+ *   cifar10  data_batch_{1..5}.bin, test_batch.bin, batches.meta.txt (also one level down, in
+ * cifar-10-batches-bin) cifar100 train.bin, test.bin, fine_label_names.txt (also in
+ * cifar-100-binary); fine labels folder   <class>/...picture, recursive, sorted by bytes; or train/
+ * val/ test/ (valid/ and validation/ too) above Header-only checks of every picture happen here, so
+ * that the largest is known before a run starts. An unrecognised directory is ET_EDATA saying what
+ * was looked for; a missing one ET_ENOINPUT.
  */
 struct et_dataset;
 int et_dataset_open(struct et_dataset **ds, const char *path, const struct et_dataset_conf *conf,
@@ -116,26 +121,32 @@ int et_dataset_classes(const struct et_dataset *ds);
 const char *et_dataset_class_name(const struct et_dataset *ds, int label);
 int et_dataset_label(const struct et_dataset *ds, enum et_split split, size_t i);
 /* The picture's file, or "train-images-idx3-ubyte.gz[17]", into buf. */
-const char *et_dataset_item_name(const struct et_dataset *ds, enum et_split split, size_t i, char *buf, size_t n);
+const char *et_dataset_item_name(const struct et_dataset *ds, enum et_split split, size_t i,
+				 char *buf, size_t n);
 /* Pictures left out because their header was bad (skip_bad). */
 size_t et_dataset_skipped(const struct et_dataset *ds);
-/* Bytes held in memory for the life of the dataset, and the most that decoding one picture takes. */
+/* Bytes held in memory for the life of the dataset, and the most that decoding one picture takes.
+ */
 size_t et_dataset_bytes(const struct et_dataset *ds);
 size_t et_dataset_decode_bytes(const struct et_dataset *ds);
-/* Changes when classes, counts, order or labels change: a run refuses to resume on another dataset. */
+/* Was the val split held out of train (val_fraction), rather than found as such? */
+bool et_dataset_held_out(const struct et_dataset *ds);
+/* Changes when classes, counts, order or labels change: a run refuses to resume on another dataset.
+ */
 uint64_t et_dataset_fingerprint(const struct et_dataset *ds);
 /* Native size when all pictures share one (idx, cifar), else 0 x 0. */
 void et_dataset_size(const struct et_dataset *ds, int *h, int *w, int *c);
 
 /* The picture i of a split as c channels; want_h/want_w as in et_picture_decode. Thread-safe. */
-int et_dataset_load(const struct et_dataset *ds, enum et_split split, size_t i, int c, int want_h, int want_w,
-		    struct et_picture *out, struct et_err *err) ET_MUST_CHECK;
+int et_dataset_load(const struct et_dataset *ds, enum et_split split, size_t i, int c, int want_h,
+		    int want_w, struct et_picture *out, struct et_err *err) ET_MUST_CHECK;
 
 /* ---- loader: batches ahead of time ---------------------------------------------------------- */
 
 struct et_batch {
-	size_t number;	  /* within the epoch, from 0 */
-	size_t n;	  /* samples in it: the batch size, less at the end of an epoch or where pictures were skipped */
+	size_t number; /* within the epoch, from 0 */
+	size_t n; /* samples in it: the batch size, less at the end of an epoch or where pictures
+		     were skipped */
 	size_t skipped;	  /* bad pictures left out of it */
 	float *x;	  /* [n, height, width, channels] */
 	int32_t *label;	  /* [n] */
@@ -151,24 +162,27 @@ struct et_loader_conf {
 	size_t batch_size;
 	bool shuffle; /* order = et_rng_permutation(seed, SHUFFLE, epoch), else 0..n-1 */
 	uint64_t seed;
-	bool skip_bad;	 /* else the first bad picture is an error naming its file */
+	bool skip_bad;	  /* else the first bad picture is an error naming its file */
 	unsigned workers; /* decoding threads, at least 1 */
-	unsigned depth;	 /* batches decoded ahead, at least 1 */
+	unsigned depth;	  /* batches decoded ahead, at least 1 */
 	const volatile sig_atomic_t *stop; /* polled while waiting; may be NULL */
 };
 
 /*
- * All buffers are reserved by open; the workers sleep until start. Batches come in order whatever the
- * number of workers, and their content depends only on (seed, epoch, sample). Not thread-safe for the
- * consumer: one thread calls start, next, done.
+ * All buffers are reserved by open; the workers sleep until start. Batches come in order whatever
+ * the number of workers, and their content depends only on (seed, epoch, sample). Not thread-safe
+ * for the consumer: one thread calls start, next, done.
  */
 struct et_loader;
 size_t et_loader_bytes(const struct et_loader_conf *conf);
-int et_loader_open(struct et_loader **l, const struct et_loader_conf *conf, struct et_err *err) ET_MUST_CHECK;
+int et_loader_open(struct et_loader **l, const struct et_loader_conf *conf,
+		   struct et_err *err) ET_MUST_CHECK;
 /* Begins (or begins anew) the epoch at batch number `first`. */
-int et_loader_start(struct et_loader *l, uint64_t epoch, size_t first, struct et_err *err) ET_MUST_CHECK;
+int et_loader_start(struct et_loader *l, uint64_t epoch, size_t first,
+		    struct et_err *err) ET_MUST_CHECK;
 /* 1 and a batch; 0 at the end of the epoch; ET_ESTOP when *stop was set; an error from decoding. */
-int et_loader_next(struct et_loader *l, const struct et_batch **b, struct et_err *err) ET_MUST_CHECK;
+int et_loader_next(struct et_loader *l, const struct et_batch **b,
+		   struct et_err *err) ET_MUST_CHECK;
 /* Gives the batch back. */
 void et_loader_done(struct et_loader *l, const struct et_batch *b);
 size_t et_loader_batches(const struct et_loader *l); /* in an epoch */

@@ -194,6 +194,21 @@ int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments
 	return ET_OK;
 }
 
+void et_net_count(const struct et_net *net, double *forward, double *backward, int *trained)
+{
+	*forward = *backward = 0;
+	*trained = 0;
+	for (int i = 0; i < net->n; i++) {
+		const struct et_node *node = &net->nodes[i];
+		double mac = node->type->mac ? node->type->mac(node) : 0;
+		*forward += mac;
+		if (node->active && node->layer.name)
+			*backward += mac * ((node->trains ? 1 : 0) +
+					    (net->needs_grad[node->in[0]] ? 1 : 0));
+		*trained += node->layer.name && node->trains;
+	}
+}
+
 int et_net_alloc(struct et_net *net, struct et_err *err)
 {
 	size_t live = 0, work = 0;

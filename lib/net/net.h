@@ -39,6 +39,10 @@ struct et_train {
  */
 int et_train_read(struct et_train *t, const struct cJSON *train, const struct et_conf *conf,
 		  struct et_err *err) ET_MUST_CHECK;
+/* Replaces epochs, save_steps and on_bad_image by what conf gives: a run resumed with other limits.
+ */
+int et_train_adopt(struct et_train *t, const struct et_conf *conf,
+		   struct et_err *err) ET_MUST_CHECK;
 void et_train_free(struct et_train *t);
 /* The value of key i of et_settings() as text, for run.json. */
 void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n);
@@ -200,6 +204,8 @@ int et_net_set_mode(struct et_net *net, const char *recipe, struct et_err *err) 
  */
 int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments,
 		struct et_memory *train, struct et_memory *eval, struct et_err *err) ET_MUST_CHECK;
+/* Multiply-adds of one image forward and (exact) backward, and layers with weights that train. */
+void et_net_count(const struct et_net *net, double *forward, double *backward, int *trained);
 /* Reserves the arenas of the last plan and lays the parameters out. */
 int et_net_alloc(struct et_net *net, struct et_err *err) ET_MUST_CHECK;
 

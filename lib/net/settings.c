@@ -329,6 +329,18 @@ int et_train_read(struct et_train *t, const cJSON *train, const struct et_conf *
 	return status;
 }
 
+int et_train_adopt(struct et_train *t, const struct et_conf *conf, struct et_err *err)
+{
+	static const char *const keys[] = {"epochs", "save_steps", "on_bad_image"};
+
+	for (size_t k = 0; k < ET_COUNT(keys); k++) {
+		size_t i = index_of(keys[k]);
+		if (conf && conf->value[i])
+			ET_TRY(assign(t, i, conf->value[i], ET_EUSAGE, err));
+	}
+	return ET_OK;
+}
+
 void et_train_free(struct et_train *t)
 {
 	free(t->class_weights);

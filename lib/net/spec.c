@@ -27,14 +27,18 @@ static bool grow(void **array, int n, int *cap, size_t size)
 	return true;
 }
 
+static int name_taken(const char *name, struct et_err *err)
+{
+	return et_fail(err, ET_EDATA, "layer %s: the name is taken by an earlier layer", name);
+}
+
 int et_spec_name(struct et_spec_builder *b, const char *name, int layer, struct et_err *err)
 {
 	void *names = b->names;
 
 	for (int i = 0; i < b->n_names; i++)
 		if (strcmp(b->names[i].name, name) == 0)
-			return et_fail(err, ET_EDATA,
-				       "layer %s: the name is taken by an earlier layer", name);
+			return name_taken(name, err);
 	if (!grow(&names, b->n_names, &b->cap_names, sizeof(*b->names)))
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	b->names = names;
@@ -55,6 +59,17 @@ static int check_shape(const char *name, struct et_shape s, struct et_err *err)
 	return ET_OK;
 }
 
+static int check_inputs(const char *name, const struct et_type *type, int n, struct et_err *err)
+{
+	if (n >= type->min_in && n <= type->max_in)
+		return ET_OK;
+	if (type->min_in == type->max_in)
+		return et_fail(err, ET_EDATA, "layer %s: %s takes %d input%s, found %d", name,
+			       type->name, type->min_in, type->min_in == 1 ? "" : "s", n);
+	return et_fail(err, ET_EDATA, "layer %s: %s takes %d to %d inputs, found %d", name,
+		       type->name, type->min_in, type->max_in, n);
+}
+
 int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_type *type,
 		const int *in, int n_in, const union et_attr *u, struct et_err *err)
 {
@@ -65,9 +80,11 @@ int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_typ
 
 	if (spec->n >= LAYERS_MAX)
 		return et_fail(err, ET_EDATA, "layers: more than %d", LAYERS_MAX);
-	if (n_in < type->min_in || n_in > type->max_in)
-		return et_fail(err, ET_EDATA, "layer %s: %s takes %d to %d inputs, found %d", name,
-			       type->name, type->min_in, type->max_in, n_in);
+	/* Blocks name their own layers: those may meet names of the file, too. */
+	for (int i = 0; i < spec->n; i++)
+		if (strcmp(spec->layers[i].name, name) == 0)
+			return name_taken(name, err);
+	ET_TRY(check_inputs(name, type, n_in, err));
 	for (int i = 0; i < n_in; i++)
 		shapes[i] = et_spec_shape(spec, in[i]);
 	d.out = shapes[0];
@@ -104,8 +121,15 @@ static int find_input(const struct et_spec_builder *b, const char *where, const 
 			*layer = b->names[i].layer;
 			return ET_OK;
 		}
-	return et_fail(err, ET_EDATA, "%s: inputs: no earlier layer is named '%.100s'", where,
-		       name);
+	const char **names = et_calloc((size_t)b->n_names + 1, sizeof(*names));
+	for (int i = 0; names && i < b->n_names; i++)
+		names[i] = b->names[i].name;
+	const char *near = names ? et_nearest(name, names, (size_t)b->n_names) : NULL;
+	int status = et_fail(err, ET_EDATA, "%s: inputs: no earlier layer is named '%.100s'%s%s%s",
+			     where, name, near ? " (did you mean '" : "", near ? near : "",
+			     near ? "'?)" : "");
+	free(names);
+	return status;
 }
 
 static int read_inputs(const struct et_spec_builder *b, const cJSON *o, const char *where,
@@ -241,15 +265,16 @@ static int read_input(struct et_spec *spec, struct et_err *err)
 		return et_fail(err, ET_EDATA,
 			       "input: expected an object with channels, height and width");
 	ET_TRY(et_json_known_keys(o, "input", keys, ET_COUNT(keys), err));
-	int a = et_json_int(o, "input", "channels", 1, 3, &c, err);
-	ET_TRY(a);
-	int b = et_json_int(o, "input", "height", 1, SIDE_MAX, &h, err);
-	ET_TRY(b);
-	int d = et_json_int(o, "input", "width", 1, SIDE_MAX, &w, err);
-	ET_TRY(d);
-	if (!a || !b || !d || c == 2)
-		return et_fail(err, ET_EDATA,
-			       "input: expected channels (1 or 3), height and width");
+	ET_TRY(et_json_int(o, "input", "channels", 1, 3, &c, err));
+	ET_TRY(et_json_int(o, "input", "height", 1, SIDE_MAX, &h, err));
+	ET_TRY(et_json_int(o, "input", "width", 1, SIDE_MAX, &w, err));
+	if (!c || !h || !w)
+		return et_fail(err, ET_EDATA, "input: %s is missing",
+			       !c   ? "channels"
+			       : !h ? "height"
+				    : "width");
+	if (c == 2)
+		return et_fail(err, ET_EDATA, "input: channels: expected 1 or 3, found 2");
 	ET_TRY(et_json_nums(o, "input", "mean", mean, 3, &n_mean, err));
 	ET_TRY(et_json_nums(o, "input", "std", std, 3, &n_std, err));
 	spec->crop_pct = 1;
@@ -265,8 +290,14 @@ static int read_input(struct et_spec *spec, struct et_err *err)
 			       (int)c, n_mean, n_std);
 	for (size_t i = 0; i < 3; i++) {
 		double m = mean[n_mean == 1 ? 0 : i], s = std[n_std == 1 ? 0 : i];
-		if (i < (size_t)c && (!(s > 0) || s > 1e6 || m < -1e6 || m > 1e6))
-			return et_fail(err, ET_EDATA, "input: std must be positive, found %g", s);
+		if (!(m >= -1e6 && m <= 1e6))
+			return et_fail(err, ET_EDATA,
+				       "input: mean: expected numbers from -1e6 to 1e6, found %g",
+				       m);
+		if (!(s >= 1e-6 && s <= 1e6))
+			return et_fail(err, ET_EDATA,
+				       "input: std: expected numbers from 1e-6 to 1e6, found %g",
+				       s);
 		spec->mean[i] = (float)m;
 		spec->std[i] = (float)s;
 	}
@@ -283,13 +314,14 @@ static int check_end(struct et_spec *spec, struct et_err *err)
 			return et_fail(err, ET_EDATA, "layer %s: the loss must be the last layer",
 				       spec->layers[i].name);
 	if (spec->n && spec->layers[spec->n - 1].type == &et_type_loss) {
-		struct et_layer_desc *d = &spec->layers[--spec->n];
-		int logits = d->in[0];
+		struct et_layer_desc *d = &spec->layers[spec->n - 1];
+		if (d->in[0] != spec->n - 2)
+			return et_fail(err, ET_EDATA,
+				       "layer %s: the loss must take the layer before it", d->name);
 		spec->ignore_index = d->u.loss.ignore;
 		free(d->name);
 		free(d->in);
-		if (logits != spec->n - 1)
-			return et_fail(err, ET_EDATA, "the loss must follow the layer before it");
+		spec->n--;
 	}
 	if (!spec->n)
 		return et_fail(err, ET_EDATA, "layers: there are none");
@@ -370,7 +402,9 @@ int et_spec_parse(struct et_spec *spec, const char *text, size_t n, const char *
 	memset(spec, 0, sizeof(*spec));
 	ET_TRY(et_json_parse(text, n, path, &spec->json, err));
 	spec->path = et_strdup(path);
-	spec->text = et_strdup(text);
+	spec->text = et_calloc(n + 1, 1);
+	if (spec->text)
+		memcpy(spec->text, text, n);
 	int status = spec->path && spec->text ? read_root(&b, err)
 					      : et_fail(err, ET_ENOMEM, "out of memory");
 	if (status) {

@@ -21,8 +21,8 @@ static int parse_conv(const struct cJSON *o, const char *where, union et_attr *u
 	int has_kernel = et_json_pair(o, where, "kernel_size", 1, KERNEL_MAX, kernel, err);
 	ET_TRY(has_kernel);
 	if (!has_out || !has_kernel)
-		return et_fail(err, ET_EDATA, "%s: conv2d needs out_channels and kernel_size",
-			       where);
+		return et_fail(err, ET_EDATA, "%s: %s is missing", where,
+			       has_out ? "kernel_size" : "out_channels");
 	ET_TRY(et_json_pair(o, where, "stride", 1, 64, stride, err));
 	ET_TRY(et_json_pair(o, where, "padding", 0, 256, padding, err));
 	ET_TRY(et_json_pair(o, where, "dilation", 1, 64, dilation, err));

@@ -1,5 +1,6 @@
 /* Pooling and resizing. */
 #include <math.h>
+#include <string.h>
 
 #include "net/types.h"
 
@@ -147,9 +148,9 @@ static int up_parse(const struct cJSON *o, const char *where, union et_attr *u, 
 		return et_fail(err, ET_EDATA, "%s: upsample2d needs one of size and scale_factor",
 			       where);
 	ET_TRY(et_json_str(o, where, "mode", &mode, err));
-	if (mode[0] == 'n' && et_glob_match("nearest", mode))
+	if (strcmp(mode, "nearest") == 0)
 		u->up.mode = ET_UPSAMPLE_NEAREST;
-	else if (et_glob_match("bilinear", mode))
+	else if (strcmp(mode, "bilinear") == 0)
 		u->up.mode = ET_UPSAMPLE_BILINEAR;
 	else
 		return et_fail(err, ET_EDATA,

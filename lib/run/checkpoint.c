@@ -1,0 +1,271 @@
+/*
+ * Checkpoints. The state names the CRC-32 and length of its model. Order of a write:
+ *   1. state.next.safetensors, durable      2. model.safetensors replaced      3. state.next
+ * renamed to state A crash before 2 leaves the old pair (and a state.next that fits no model); one
+ * between 2 and 3 leaves the new model and the state.next that names it. Reading puts either right.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/run.h"
+
+#define MODEL "model.safetensors"
+#define STATE "state.safetensors"
+#define NEXT  "state.next.safetensors"
+#define BEST  "best.safetensors"
+
+/* Writes a file of weights or moments up to the sync, not yet in its place. */
+static int write_synced(const struct et_net *net, struct et_writer *w, const char *path,
+			bool moments, const char *const *meta, size_t n_meta, struct et_err *err)
+{
+	ET_TRY(et_writer_open(w, path, err));
+	int status = et_net_write(net, w, moments, meta, n_meta, err);
+	if (!status)
+		status = et_writer_sync(w, err);
+	if (status)
+		et_writer_abort(w);
+	return status;
+}
+
+/* The model's metadata: nothing but what an undisturbed run would write as well. */
+struct model_meta {
+	char step[24], epoch[24];
+	const char *pairs[6];
+};
+
+static void model_meta(struct model_meta *m, const struct et_state *s)
+{
+	snprintf(m->step, sizeof(m->step), "%" PRIu64, s->step);
+	snprintf(m->epoch, sizeof(m->epoch), "%" PRIu64, s->epoch);
+	m->pairs[0] = "format";
+	m->pairs[1] = "pt";
+	m->pairs[2] = "step";
+	m->pairs[3] = m->step;
+	m->pairs[4] = "epoch";
+	m->pairs[5] = m->epoch;
+}
+
+int et_checkpoint_best(const struct et_net *net, const struct et_state *state, const char *dir,
+		       struct et_err *err)
+{
+	struct et_writer w;
+	struct model_meta meta;
+	char *path = et_path_join(dir, BEST);
+
+	if (!path)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	model_meta(&meta, state);
+	int status = write_synced(net, &w, path, false, meta.pairs, 3, err);
+	if (!status)
+		status = et_writer_commit(&w, err);
+	free(path);
+	return status;
+}
+
+/* ---- the state as text
+ * ------------------------------------------------------------------------------- */
+
+/* One member of et_state under its name; doubles as hexadecimal floats, which keep every bit. */
+static const struct field {
+	const char *name;
+	size_t at;
+	bool real;
+} fields[] = {
+	{"step", offsetof(struct et_state, step), false},
+	{"epoch", offsetof(struct et_state, epoch), false},
+	{"batch", offsetof(struct et_state, batch), false},
+	{"loss_sum", offsetof(struct et_state, loss_sum), true},
+	{"seconds", offsetof(struct et_state, seconds), true},
+	{"correct", offsetof(struct et_state, correct), false},
+	{"images", offsetof(struct et_state, images), false},
+	{"skipped", offsetof(struct et_state, skipped), false},
+	{"best_accuracy", offsetof(struct et_state, best_accuracy), true},
+	{"best_epoch", offsetof(struct et_state, best_epoch), false},
+	{"last_loss", offsetof(struct et_state, last_loss), true},
+	{"last_accuracy", offsetof(struct et_state, last_accuracy), true},
+	{"last_val_loss", offsetof(struct et_state, last_val_loss), true},
+	{"last_val_accuracy", offsetof(struct et_state, last_val_accuracy), true},
+};
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+struct state_meta {
+	char text[FIELDS + 2][40];
+	const char *pairs[2 * (FIELDS + 2)];
+};
+
+static void state_meta(struct state_meta *m, const struct et_state *s, uint32_t crc, uint64_t bytes)
+{
+	for (size_t i = 0; i < FIELDS; i++) {
+		const char *at = (const char *)s + fields[i].at;
+		if (fields[i].real)
+			snprintf(m->text[i], sizeof(m->text[i]), "%a",
+				 *(const double *)(const void *)at);
+		else
+			snprintf(m->text[i], sizeof(m->text[i]), "%" PRIu64,
+				 *(const uint64_t *)(const void *)at);
+		m->pairs[2 * i] = fields[i].name;
+		m->pairs[2 * i + 1] = m->text[i];
+	}
+	snprintf(m->text[FIELDS], sizeof(m->text[FIELDS]), "%" PRIu32, crc);
+	snprintf(m->text[FIELDS + 1], sizeof(m->text[FIELDS + 1]), "%" PRIu64, bytes);
+	m->pairs[2 * FIELDS] = "model_crc32";
+	m->pairs[2 * FIELDS + 1] = m->text[FIELDS];
+	m->pairs[2 * FIELDS + 2] = "model_bytes";
+	m->pairs[2 * FIELDS + 3] = m->text[FIELDS + 1];
+}
+
+static int parse_state(const struct et_st *st, struct et_state *s, struct et_err *err)
+{
+	for (size_t i = 0; i < FIELDS; i++) {
+		const char *text = et_st_meta(st, fields[i].name);
+		char *end = NULL, *at = (char *)s + fields[i].at;
+		if (!text || !*text)
+			return et_fail(err, ET_EDATA,
+				       "%s: %s is missing: not a state of this program", st->path,
+				       fields[i].name);
+		if (fields[i].real)
+			*(double *)(void *)at = strtod(text, &end);
+		else
+			*(uint64_t *)(void *)at = strtoull(text, &end, 10);
+		if (*end)
+			return et_fail(err, ET_EDATA, "%s: %s: expected a number, found '%.50s'",
+				       st->path, fields[i].name, text);
+	}
+	return ET_OK;
+}
+
+/* ---- the pair
+ * ------------------------------------------------------------------------------------------ */
+
+static int replace_pair(const struct et_net *net, const struct et_state *state, const char *model,
+			const char *next, const char *final, struct et_err *err)
+{
+	struct et_writer wm, ws;
+	struct model_meta mm;
+	struct state_meta sm;
+
+	model_meta(&mm, state);
+	ET_TRY(write_synced(net, &wm, model, false, mm.pairs, 3, err));
+	state_meta(&sm, state, wm.crc, wm.bytes);
+	int status = write_synced(net, &ws, next, true, sm.pairs, FIELDS + 2, err);
+	if (!status)
+		status = et_writer_commit(&ws, err);
+	if (status) {
+		et_writer_abort(&wm);
+		unlink(next);
+		return status;
+	}
+	status = et_writer_commit(&wm, err);
+	if (status)
+		return status;
+	if (rename(next, final) < 0)
+		return et_fail(err, ET_EIO, "%s: cannot rename to %s: %s", next, final,
+			       strerror(errno));
+	return ET_OK;
+}
+
+struct paths {
+	char *model, *state, *next;
+};
+
+static bool paths_open(struct paths *p, const char *dir)
+{
+	p->model = et_path_join(dir, MODEL);
+	p->state = et_path_join(dir, STATE);
+	p->next = et_path_join(dir, NEXT);
+	return p->model && p->state && p->next;
+}
+
+static void paths_close(struct paths *p)
+{
+	free(p->model);
+	free(p->state);
+	free(p->next);
+}
+
+int et_checkpoint_write(const struct et_net *net, const struct et_state *state, const char *dir,
+			struct et_err *err)
+{
+	struct paths p;
+	int status = paths_open(&p, dir) ? replace_pair(net, state, p.model, p.next, p.state, err)
+					 : et_fail(err, ET_ENOMEM, "out of memory");
+	paths_close(&p);
+	return status;
+}
+
+/* Does the state at path name this model? */
+static bool belongs(const char *path, uint32_t crc, uint64_t bytes)
+{
+	struct et_st st;
+	struct et_err ignored;
+	char want_crc[16], want_bytes[24];
+	bool yes = false;
+
+	if (!et_path_exists(path) || et_st_open(&st, path, &ignored))
+		return false;
+	snprintf(want_crc, sizeof(want_crc), "%" PRIu32, crc);
+	snprintf(want_bytes, sizeof(want_bytes), "%" PRIu64, bytes);
+	const char *c = et_st_meta(&st, "model_crc32"), *b = et_st_meta(&st, "model_bytes");
+	yes = c && b && strcmp(c, want_crc) == 0 && strcmp(b, want_bytes) == 0;
+	et_st_close(&st);
+	return yes;
+}
+
+static int read_state(struct et_net *net, struct et_state *state, const char *path,
+		      struct et_err *err)
+{
+	struct et_st st;
+
+	ET_TRY(et_st_open(&st, path, err));
+	int status = parse_state(&st, state, err);
+	if (!status)
+		status = et_net_read_moments(net, &st, err);
+	et_st_close(&st);
+	return status;
+}
+
+static int read_pair(struct et_net *net, struct et_state *state, const struct paths *p,
+		     struct et_err *err)
+{
+	struct et_st st;
+	uint32_t crc;
+
+	if (!et_path_exists(p->model) && !et_path_exists(p->state))
+		return 0; /* killed before the first checkpoint was complete; a lone state.next is
+			     of no use */
+	ET_TRY(et_st_open(&st, p->model, err));
+	int status = et_st_crc(&st, &crc, err);
+	if (!status && belongs(p->next, crc, st.bytes)) {
+		if (rename(p->next, p->state) < 0)
+			status = et_fail(err, ET_EIO, "%s: cannot rename: %s", p->next,
+					 strerror(errno));
+	} else if (!status && !belongs(p->state, crc, st.bytes)) {
+		status = et_fail(err, ET_EDATA,
+				 "%s does not belong to %s: one of them was changed or damaged; "
+				 "the weights alone can start a "
+				 "new run with --init",
+				 p->state, p->model);
+	}
+	if (!status)
+		status = et_net_read(net, &st, true, NULL, err);
+	et_st_close(&st);
+	if (!status)
+		status = read_state(net, state, p->state, err);
+	if (!status && et_path_exists(p->next))
+		unlink(p->next);
+	return status ? status : 1;
+}
+
+int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *dir,
+		       struct et_err *err)
+{
+	struct paths p;
+	int status = paths_open(&p, dir) ? read_pair(net, state, &p, err)
+					 : et_fail(err, ET_ENOMEM, "out of memory");
+	paths_close(&p);
+	return status;
+}

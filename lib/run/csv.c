@@ -1,0 +1,119 @@
+/* Append-only CSV files that survive kills: a resume cuts off what lies beyond its checkpoint. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/run.h"
+
+static int fail_io(const struct et_csv *c, const char *what, struct et_err *err)
+{
+	return et_fail(err, ET_EIO, "%s: %s: %s", c->path, what, strerror(errno));
+}
+
+static int flush(struct et_csv *c, struct et_err *err)
+{
+	size_t done = 0;
+
+	while (done < c->fill) {
+		ssize_t n = write(c->fd, c->buf + done, c->fill - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_io(c, "cannot write", err);
+		done += (size_t)n;
+	}
+	c->fill = 0;
+	c->flushed = et_now();
+	return ET_OK;
+}
+
+/* Bytes of the leading rows whose first number is at most keep; a torn last line does not count. */
+static size_t keep_bytes(const char *text, size_t n, uint64_t keep)
+{
+	size_t kept = 0;
+	bool header = true;
+
+	while (kept < n) {
+		const char *end = memchr(text + kept, '\n', n - kept);
+		if (!end)
+			break;
+		if (!header && strtoull(text + kept, NULL, 10) > keep)
+			break;
+		header = false;
+		kept = (size_t)(end - text) + 1;
+	}
+	return kept;
+}
+
+static int cut(struct et_csv *c, const char *header, uint64_t keep, struct et_err *err)
+{
+	char *text = NULL;
+	size_t n = 0, head = strlen(header);
+
+	ET_TRY(et_file_read(c->path, 0, &text, &n, err));
+	/* A file without our header is a torn first write: begin anew. */
+	bool ours = n > head && memcmp(text, header, head) == 0 && text[head] == '\n';
+	size_t kept = ours ? keep_bytes(text, n, keep) : 0;
+	free(text);
+	if (ftruncate(c->fd, (off_t)kept) < 0 || lseek(c->fd, 0, SEEK_END) < 0)
+		return fail_io(c, "cannot truncate", err);
+	if (!kept) {
+		c->fill = (size_t)snprintf(c->buf, sizeof(c->buf), "%s\n", header);
+		return flush(c, err);
+	}
+	return ET_OK;
+}
+
+int et_csv_open(struct et_csv *c, const char *dir, const char *name, const char *header,
+		uint64_t keep, struct et_err *err)
+{
+	c->fill = 0;
+	c->fd = -1;
+	c->path = et_path_join(dir, name);
+	if (!c->path)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	c->fd = open(c->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (c->fd < 0)
+		return et_fail(err, ET_ECREATE, "%s: cannot create: %s", c->path, strerror(errno));
+	return cut(c, header, keep, err);
+}
+
+int et_csv_row(struct et_csv *c, struct et_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (sizeof(c->buf) - c->fill < 2048)
+		ET_TRY(flush(c, err));
+	va_start(ap, fmt);
+	int n = vsnprintf(c->buf + c->fill, sizeof(c->buf) - c->fill - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(c->buf) - c->fill - 1)
+		return et_fail(err, ET_EINTERNAL, "%s: a row is too long", c->path);
+	c->fill += (size_t)n;
+	c->buf[c->fill++] = '\n';
+	return et_now() - c->flushed > 1 ? flush(c, err) : ET_OK;
+}
+
+int et_csv_sync(struct et_csv *c, struct et_err *err)
+{
+	ET_TRY(flush(c, err));
+	return fsync(c->fd) < 0 && errno != EINVAL ? fail_io(c, "cannot sync", err) : ET_OK;
+}
+
+void et_csv_close(struct et_csv *c)
+{
+	struct et_err ignored;
+
+	if (c->path && c->fd >= 0) {
+		if (flush(c, &ignored) < 0)
+			c->fill = 0; /* the error was met before, by a row or a sync */
+		close(c->fd);
+	}
+	free(c->path);
+	c->path = NULL;
+	c->fd = -1;
+}

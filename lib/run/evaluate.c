@@ -1,0 +1,228 @@
+/* Evaluation of one split; and et_eval. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run.h"
+
+/* Counts predictions: the confusion matrix, and labels among the five largest logits. */
+static void count_rows(const struct et_session *s, const float *logits, const struct et_batch *b,
+		       size_t first, size_t n, uint64_t *confusion, uint64_t *top5)
+{
+	int k = s->spec.classes;
+
+	for (size_t i = 0; i < n; i++) {
+		const float *row = logits + i * (size_t)k;
+		int label = b->label[first + i], best = 0, above = 0;
+		for (int j = 0; j < k; j++) {
+			best = row[j] > row[best] ? j : best;
+			/* Equal logits rank in the order of classes. */
+			above += row[j] > row[label] || (row[j] == row[label] && j < label);
+		}
+		if (confusion)
+			confusion[(size_t)label * (size_t)k + (size_t)best]++;
+		*top5 += above < 5;
+	}
+}
+
+int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
+		void (*progress)(void *arg, const struct et_progress *p), void *arg,
+		struct et_progress *p, struct et_err *err)
+{
+	const struct et_batch *b;
+	struct et_loss_sum sum = {0};
+	struct et_loss loss = s->net.loss;
+	uint64_t top5 = 0;
+	double weight = 0, begun = et_now();
+	int got;
+
+	/* The plain loss: smoothing and class weights belong to training. */
+	s->net.loss.smoothing = 0;
+	s->net.loss.weight = NULL;
+	score->images = score->skipped = 0;
+	got = et_loader_start(loader, 0, 0, err);
+	p->phase = ET_PHASE_EVAL;
+	p->batches = et_loader_batches(loader);
+	while (!got && (got = et_loader_next(loader, &b, err)) == 1) {
+		struct et_pass pass = {.x = b->x, .n = (int)b->n};
+		got = 0;
+		if (et_stopped(s->env)) {
+			got = et_fail(err, ET_ESTOP, "stopped");
+		} else if (b->n) {
+			const float *logits = et_net_forward(&s->net, &pass);
+			double norm = et_loss_norm(&s->net.loss, b->n, b->label);
+			struct et_loss_sum part = {0};
+			if (norm > 0)
+				et_net_loss(&s->net, &pass, b->label, norm, false, &part);
+			sum.loss += part.loss * norm;
+			sum.correct += part.correct;
+			weight += norm;
+			count_rows(s, logits, b, 0, b->n, score->confusion, &top5);
+			score->images += b->n;
+		}
+		score->skipped += b->skipped;
+		p->batch = b->number + 1;
+		et_loader_done(loader, b);
+		p->loss = weight > 0 ? sum.loss / weight : NAN;
+		p->accuracy = score->images ? (double)sum.correct / (double)score->images : NAN;
+		p->images_per_s = (double)score->images / fmax(et_now() - begun, 1e-9);
+		if (progress && !got)
+			progress(arg, p);
+	}
+	s->net.loss = loss;
+	score->loss = weight > 0 ? sum.loss / weight : NAN;
+	score->accuracy = score->images ? (double)sum.correct / (double)score->images : NAN;
+	score->top5 =
+		s->spec.classes > 5 && score->images ? (double)top5 / (double)score->images : NAN;
+	return got < 0 ? got : ET_OK;
+}
+
+/* ---- et_eval
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static int open_model(struct et_session *s, const struct et_eval *eval, struct et_run_info *info,
+		      char **weights, struct et_err *err)
+{
+	bool run = et_path_is_dir(eval->model);
+	const struct cJSON *train;
+
+	if (run) {
+		ET_TRY(et_run_read(eval->model, info, err));
+		ET_TRY(et_spec_parse(&s->spec, info->spec_text, strlen(info->spec_text),
+				     eval->model, err));
+		train = info->train;
+	} else {
+		ET_TRY(et_spec_read(&s->spec, eval->model, err));
+		train = s->spec.train;
+		if (!eval->weights)
+			return et_fail(err, ET_EUSAGE,
+				       "%s is a spec: evaluating it needs --weights FILE; or name "
+				       "a run directory",
+				       eval->model);
+	}
+	*weights = eval->weights ? et_strdup(eval->weights)
+				 : et_path_join(eval->model, "model.safetensors");
+	if (!*weights)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	ET_TRY(et_session_net(s, train, NULL, err));
+	if (eval->batch_size > 0) {
+		s->t.batch_size = eval->batch_size;
+		s->t.micro_batch = 0;
+	}
+	if (eval->skip_bad)
+		s->t.on_bad_image = 1;
+	return ET_OK;
+}
+
+static int choose_split(struct et_session *s, const char *name, const char **chosen,
+			struct et_err *err)
+{
+	static const struct {
+		const char *name;
+		enum et_split split;
+	} splits[] = {{"test", ET_SPLIT_TEST}, {"val", ET_SPLIT_VAL}, {"train", ET_SPLIT_TRAIN}};
+
+	for (size_t i = 0; i < ET_COUNT(splits); i++) {
+		if (name ? strcmp(name, splits[i].name) != 0
+			 : !et_dataset_count(s->ds, splits[i].split))
+			continue;
+		if (!et_dataset_count(s->ds, splits[i].split))
+			return et_fail(err, ET_EDATA, "the dataset has no pictures in its %s split",
+				       name);
+		s->val = splits[i].split;
+		*chosen = splits[i].name;
+		return ET_OK;
+	}
+	return et_fail(err, ET_EUSAGE, "split: expected train, val or test, found '%.50s'",
+		       name ? name : "");
+}
+
+static int load(struct et_session *s, const char *path, struct et_err *err)
+{
+	struct et_st st;
+	char dropped[256];
+
+	ET_TRY(et_st_open(&st, path, err));
+	int status = et_net_read(&s->net, &st, false, dropped, err);
+	if (!status && *dropped)
+		status = et_fail(err, ET_EDATA,
+				 "%s: the classifier has another number of classes: %s", path,
+				 dropped);
+	et_st_close(&st);
+	return status;
+}
+
+static int score_split(struct et_session *s, const struct et_eval *eval, struct et_eval_result *r,
+		       struct et_err *err)
+{
+	struct et_loader_conf conf = et_session_loader(s, s->val, false);
+	struct et_progress p = {.eta_s = -1};
+	struct et_loader *loader;
+	struct et_score score = {0};
+	size_t k = (size_t)s->spec.classes;
+
+	r->classes = s->spec.classes;
+	r->class_names = et_calloc(k, sizeof(char *));
+	r->confusion = et_calloc(k * k, sizeof(*r->confusion));
+	if (!r->class_names || !r->confusion)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	for (size_t i = 0; i < k; i++)
+		if (!(r->class_names[i] = et_strdup(et_dataset_class_name(s->ds, (int)i))))
+			return et_fail(err, ET_ENOMEM, "out of memory");
+	score.confusion = r->confusion;
+	ET_TRY(et_loader_open(&loader, &conf, err));
+	double begun = et_now();
+	int status = et_evaluate(s, loader, &score, eval->progress, eval->arg, &p, err);
+	et_loader_close(loader);
+	r->seconds = et_now() - begun;
+	r->images = score.images;
+	r->skipped = score.skipped + et_dataset_skipped(s->ds);
+	r->loss = score.loss;
+	r->accuracy = score.accuracy;
+	r->top5 = score.top5;
+	r->images_per_s = (double)score.images / fmax(r->seconds, 1e-9);
+	return status;
+}
+
+static int eval_session(struct et_session *s, const struct et_eval *eval, struct et_run_info *info,
+			char **weights, struct et_eval_result *r, struct et_err *err)
+{
+	struct et_plan plan;
+
+	ET_TRY(open_model(s, eval, info, weights, err));
+	ET_TRY(et_session_data(s, eval->data, err));
+	ET_TRY(choose_split(s, eval->split, &r->split, err));
+	ET_TRY(et_session_fits(s, false, &plan, err));
+	ET_TRY(et_net_alloc(&s->net, err));
+	et_net_init(&s->net, 0);
+	ET_TRY(load(s, *weights, err));
+	return score_split(s, eval, r, err);
+}
+
+int et_eval(const struct et_env *env, const struct et_eval *eval, struct et_eval_result *result,
+	    struct et_err *err)
+{
+	struct et_session s = {.env = env, .has_init = true};
+	struct et_run_info info = {0};
+	char *weights = NULL;
+
+	memset(result, 0, sizeof(*result));
+	int status = eval_session(&s, eval, &info, &weights, result, err);
+	et_session_close(&s);
+	et_run_info_free(&info);
+	free(weights);
+	if (status)
+		et_eval_free(result);
+	return status;
+}
+
+void et_eval_free(struct et_eval_result *r)
+{
+	for (int i = 0; r->class_names && i < r->classes; i++)
+		free(r->class_names[i]);
+	free(r->class_names);
+	free(r->confusion);
+	r->class_names = NULL;
+	r->confusion = NULL;
+}

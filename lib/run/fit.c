@@ -1,0 +1,256 @@
+/* et_fit: a new run, or the continuation of one. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "run/trainer.h"
+
+/* Settings that a resumed run may be given anew: they do not change what a step computes. */
+static bool may_change(const char *key)
+{
+	return strcmp(key, "epochs") == 0 || strcmp(key, "save_steps") == 0 ||
+	       strcmp(key, "on_bad_image") == 0;
+}
+
+static int check_conf(const struct et_session *s, const struct et_fit *fit, struct et_err *err)
+{
+	size_t n;
+	const struct et_setting *table = et_settings(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *given = et_conf_value(fit->conf, i);
+		char now[8192];
+		if (!given || may_change(table[i].key))
+			continue;
+		et_train_text(&s->t, i, now, sizeof(now));
+		double a, b;
+		bool same = strcmp(given, now) == 0 ||
+			    (et_parse_f64(given, &a) && et_parse_f64(now, &b) && a == b);
+		if (!same)
+			return et_fail(err, ET_EUSAGE,
+				       "%s: the run goes on with %s, not %s; to train its weights "
+				       "differently start a new run with "
+				       "--init %s/model.safetensors",
+				       table[i].key, *now ? now : "none", given, fit->resume);
+	}
+	return ET_OK;
+}
+
+static int check_spec(const struct et_spec *run, const struct et_fit *fit, struct et_err *err)
+{
+	struct et_spec given;
+
+	if (!fit->spec)
+		return ET_OK;
+	ET_TRY(et_spec_read(&given, fit->spec, err));
+	bool same = cJSON_Compare(given.json, run->json, true);
+	et_spec_free(&given);
+	return same ? ET_OK
+		    : et_fail(err, ET_EUSAGE,
+			      "%s is not the spec that %s was started with; leave SPEC and DATA "
+			      "out to continue the run, or start "
+			      "a new one with --init %s/model.safetensors",
+			      fit->spec, fit->resume, fit->resume);
+}
+
+/* ---- weights to start from
+ * ---------------------------------------------------------------------------- */
+
+static int load_init(struct et_session *s, const char *path, struct et_err *err)
+{
+	struct et_st st;
+	char dropped[256];
+
+	if (et_path_is_dir(path))
+		return et_fail(err, ET_EUSAGE,
+			       "--init %s: expected a file of weights, found a directory; a run is "
+			       "continued with --resume %s",
+			       path, path);
+	ET_TRY(et_st_open(&st, path, err));
+	int status = et_net_read(&s->net, &st, false, dropped, err);
+	et_st_close(&st);
+	if (!status && *dropped)
+		et_log(s->env, ET_LOG_INFO,
+		       "the classifier starts anew, its number of classes differs: %s", dropped);
+	return status;
+}
+
+static int start_weights(struct et_session *s, const char *init, struct et_err *err)
+{
+	et_net_init(&s->net, (uint64_t)s->t.seed);
+	return init ? load_init(s, init, err) : ET_OK;
+}
+
+/* ---- opening
+ * -------------------------------------------------------------------------------------------- */
+
+static const char *val_name(const struct et_session *s)
+{
+	if (s->val == ET_SPLITS)
+		return NULL;
+	if (s->val == ET_SPLIT_TEST)
+		return "test";
+	return et_dataset_held_out(s->ds) ? "held out" : "val";
+}
+
+static void describe(const struct et_session *s, const char *data, const struct et_plan *plan)
+{
+	char need[32], have[32];
+	const char *val = val_name(s);
+
+	et_log(s->env, ET_LOG_INFO,
+	       "%s: %s, %zu pictures to train on, %zu to validate on (%s), %d classes", data,
+	       et_dataset_format(s->ds), et_dataset_count(s->ds, ET_SPLIT_TRAIN),
+	       s->val == ET_SPLITS ? 0 : et_dataset_count(s->ds, s->val), val ? val : "none",
+	       s->spec.classes);
+	et_log(s->env, ET_LOG_INFO,
+	       "%s: %" PRIu64 " parameters, %" PRIu64 " of them train in %d layers; batch norm %s",
+	       s->spec.name, plan->parameters, plan->trainable, plan->trained_layers,
+	       s->net.frozen_bn ? "frozen" : "by batch");
+	et_log(s->env, ET_LOG_INFO, "memory: %s of %s; kernels %s, %d threads",
+	       et_human_bytes(plan->peak, need), et_human_bytes(plan->available, have),
+	       s->ctx.k->name, s->ctx.threads);
+}
+
+static int open_new(struct et_trainer *t, const struct et_fit *fit, struct et_err *err)
+{
+	struct et_session *s = t->s;
+	struct et_plan plan;
+
+	if (!fit->spec || !fit->data || !fit->out)
+		return et_fail(err, ET_EUSAGE, "a new run needs a spec, a dataset and --out");
+	if (et_run_is(fit->out))
+		return et_fail(err, ET_EUSAGE,
+			       "--out %s: holds a run already; continue it with --resume %s, or "
+			       "name another directory",
+			       fit->out, fit->out);
+	s->has_init = fit->init != NULL;
+	ET_TRY(et_spec_read(&s->spec, fit->spec, err));
+	ET_TRY(et_session_net(s, s->spec.train, fit->conf, err));
+	ET_TRY(et_session_data(s, fit->data, err));
+	ET_TRY(et_session_fits(s, true, &plan, err));
+	describe(s, fit->data, &plan);
+	ET_TRY(et_net_alloc(&s->net, err));
+	ET_TRY(start_weights(s, fit->init, err));
+	ET_TRY(et_dir_make(fit->out, err));
+	t->dir = fit->out;
+	ET_TRY(et_run_describe(s, fit->out, fit->data, fit->init, err));
+	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
+}
+
+static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct et_run_info *info,
+			struct et_err *err)
+{
+	struct et_session *s = t->s;
+	struct et_plan plan;
+	const char *data = fit->data;
+
+	if (fit->init)
+		return et_fail(err, ET_EUSAGE,
+			       "--init and --resume exclude each other: --resume goes on with the "
+			       "weights of the run, --init "
+			       "starts a new run from a file of weights");
+	if (!et_path_is_dir(fit->resume) && et_path_exists(fit->resume))
+		return et_fail(err, ET_EUSAGE,
+			       "--resume %s: expected a run directory, found a file; weights to "
+			       "start from go to --init",
+			       fit->resume);
+	ET_TRY(et_run_read(fit->resume, info, err));
+	t->dir = fit->resume;
+	s->has_init = info->init != NULL;
+	ET_TRY(et_spec_parse(&s->spec, info->spec_text, strlen(info->spec_text), fit->resume, err));
+	ET_TRY(check_spec(&s->spec, fit, err));
+	ET_TRY(et_session_net(s, info->train, NULL, err));
+	ET_TRY(check_conf(s, fit, err));
+	if (info->class_weight && info->n_class_weight == s->spec.classes) {
+		s->class_weight = info->class_weight;
+		info->class_weight = NULL;
+	}
+	if (!data)
+		data = info->data;
+	ET_TRY(et_session_data(s, data, err));
+	if (et_dataset_fingerprint(s->ds) != info->fingerprint)
+		return et_fail(err, ET_EDATA,
+			       "%s is not the dataset that %s was started on: classes, files or "
+			       "labels have changed",
+			       data, fit->resume);
+	ET_TRY(et_train_adopt(&s->t, fit->conf, err));
+	ET_TRY(et_session_fits(s, true, &plan, err));
+	describe(s, data, &plan);
+	ET_TRY(et_net_alloc(&s->net, err));
+	int found = et_checkpoint_read(&s->net, &t->state, t->dir, err);
+	ET_TRY(found);
+	if (found)
+		return ET_OK;
+	ET_TRY(start_weights(s, info->init, err));
+	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
+}
+
+static int open_files(struct et_trainer *t, struct et_err *err)
+{
+	struct et_session *s = t->s;
+	struct et_loader_conf train = et_session_loader(s, ET_SPLIT_TRAIN, true);
+
+	ET_TRY(et_csv_open(&t->steps, t->dir, "steps.csv", ET_STEPS_HEADER, t->state.step, err));
+	ET_TRY(et_csv_open(&t->epochs, t->dir, "epochs.csv", ET_EPOCHS_HEADER, t->state.epoch,
+			   err));
+	ET_TRY(et_loader_open(&t->train, &train, err));
+	if (s->val != ET_SPLITS) {
+		struct et_loader_conf val = et_session_loader(s, s->val, false);
+		ET_TRY(et_loader_open(&t->val, &val, err));
+	}
+	t->per_epoch = et_loader_batches(t->train);
+	if (!t->per_epoch)
+		return et_fail(err, ET_EDATA, "there are no pictures to train on");
+	return ET_OK;
+}
+
+static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
+{
+	const struct et_state *st = &t->state;
+
+	*r = (struct et_fit_result){.epochs = st->epoch,
+				    .steps = t->steps_here,
+				    .images = t->images_here,
+				    .loss = st->last_loss,
+				    .accuracy = st->last_accuracy,
+				    .val_loss = st->last_val_loss,
+				    .val_accuracy = st->last_val_accuracy,
+				    .best_val_accuracy = st->best_accuracy,
+				    .best_epoch = st->best_epoch,
+				    .seconds = et_now() - t->begun,
+				    .val_split = val_name(t->s),
+				    .skipped = et_dataset_skipped(t->s->ds) + st->skipped,
+				    .peak_memory = et_machine_peak_rss()};
+	r->images_per_s = r->seconds > 0 ? (double)r->images / r->seconds : NAN;
+}
+
+int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_result *result,
+	   struct et_err *err)
+{
+	struct et_session s = {.env = env};
+	struct et_run_info info = {0};
+	struct et_trainer t = {
+		.s = &s, .fit = fit, .begun = et_now(), .steps = {.fd = -1}, .epochs = {.fd = -1}};
+
+	memset(result, 0, sizeof(*result));
+	t.state.best_accuracy = t.state.last_loss = t.state.last_accuracy = NAN;
+	t.state.last_val_loss = t.state.last_val_accuracy = NAN;
+	int status = fit->resume ? open_resumed(&t, fit, &info, err) : open_new(&t, fit, err);
+	if (!status)
+		status = open_files(&t, err);
+	if (!status)
+		status = et_trainer_run(&t, err);
+	if (!status)
+		fill_result(&t, result);
+	et_csv_close(&t.steps);
+	et_csv_close(&t.epochs);
+	et_loader_close(t.train);
+	et_loader_close(t.val);
+	et_run_info_free(&info);
+	et_session_close(&s);
+	return status;
+}

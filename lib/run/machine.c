@@ -1,0 +1,136 @@
+/* What this machine is and what the caller wants of it. */
+#include <omp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <jpeglib.h>
+#include <png.h>
+#include <zlib.h>
+
+#include "run/run.h"
+#include "version.h"
+
+#define TEXT_(x) #x
+#define TEXT(x)	 TEXT_(x)
+
+static int select_kernels(const struct et_env *env, const struct et_kern **k, struct et_err *err)
+{
+	const char *name = env->isa, *from = "--isa";
+
+	if (!name) {
+		name = getenv("ET_ISA");
+		from = "ET_ISA";
+	}
+	if (name && !*name)
+		name = NULL;
+	*k = et_kern_select(name);
+	return *k ? ET_OK
+		  : et_fail(err, ET_EUSAGE,
+			    "%s: expected an instruction set of this processor out of %s, found "
+			    "'%.50s'",
+			    from, et_kern_names(), name);
+}
+
+int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err)
+{
+	ET_TRY(select_kernels(env, &ctx->k, err));
+	if (env->threads < 0 || env->threads > 1024)
+		return et_fail(err, ET_EUSAGE, "threads: expected 1 to 1024, found %d",
+			       env->threads);
+	ctx->threads = env->threads ? env->threads : omp_get_num_procs();
+	return ET_OK;
+}
+
+unsigned et_machine_workers(const struct et_env *env)
+{
+	if (env->workers > 0)
+		return (unsigned)env->workers;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? 2 : 1;
+}
+
+uint64_t et_machine_memory(const struct et_env *env)
+{
+	char line[200];
+	unsigned long long kb = 0;
+
+	if (env->max_memory)
+		return env->max_memory;
+	FILE *f = fopen("/proc/meminfo", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (uint64_t)kb * 1024;
+}
+
+uint64_t et_machine_rss(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (f)
+		fclose(f);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t et_machine_peak_rss(void)
+{
+	struct rusage u;
+	return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_maxrss * 1024 : 0;
+}
+
+bool et_stopped(const struct et_env *env)
+{
+	return env->stop && *env->stop;
+}
+
+void et_log(const struct et_env *env, enum et_log_level level, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!env->log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	env->log(env->log_arg, level, line);
+}
+
+int et_version_get(const struct et_env *env, struct et_version *v, struct et_err *err)
+{
+	const struct et_kern *k;
+
+	ET_TRY(select_kernels(env, &k, err));
+	*v = (struct et_version)
+	{
+		.version = ET_VERSION, .revision = ET_REVISION,
+#if defined(__clang__)
+		.compiler = "clang " __clang_version__,
+#else
+		.compiler = "gcc " __VERSION__,
+#endif
+		.cflags = ET_CFLAGS, .isa = k->name, .isas = et_kern_names(),
+#if defined(_OPENMP)
+		.openmp = TEXT(_OPENMP),
+#else
+		.openmp = "no",
+#endif
+		.libpng = png_get_libpng_ver(NULL),
+#if defined(LIBJPEG_TURBO_VERSION)
+		.libjpeg = "turbo " TEXT(LIBJPEG_TURBO_VERSION),
+#else
+		.libjpeg = TEXT(JPEG_LIB_VERSION),
+#endif
+		.zlib = zlibVersion(), .cjson = cJSON_Version(),
+	};
+	return ET_OK;
+}

@@ -1,0 +1,25 @@
+/* et_plan: what a run would need, before there is one. */
+#include <string.h>
+
+#include "run/run.h"
+
+static int plan_session(struct et_session *s, const struct et_plan_request *request,
+			struct et_plan *plan, struct et_err *err)
+{
+	ET_TRY(et_spec_read(&s->spec, request->spec, err));
+	ET_TRY(et_session_net(s, s->spec.train, request->conf, err));
+	if (request->data)
+		ET_TRY(et_session_data(s, request->data, err));
+	int status = et_session_fits(s, true, plan, err);
+	return status == ET_EFIT ? ET_OK : status; /* `fits` says so */
+}
+
+int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
+	    struct et_err *err)
+{
+	struct et_session s = {.env = env, .has_init = request->init};
+	int status = plan_session(&s, request, plan, err);
+
+	et_session_close(&s);
+	return status;
+}

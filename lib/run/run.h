@@ -1,0 +1,141 @@
+/*
+ * Private to run: how fit, eval and plan are put together from spec, dataset and net; the run
+ * directory; checkpoints; CSV files.
+ */
+#ifndef ET_RUN_RUN_H
+#define ET_RUN_RUN_H
+
+#include "data/data.h"
+#include "net/net.h"
+
+/* ---- the machine ------------------------------------------------------------------------------
+ */
+
+/* Kernels and threads that env asks for. ET_EUSAGE for an instruction set that is not to be had. */
+int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err) ET_MUST_CHECK;
+unsigned et_machine_workers(const struct et_env *env);
+/* Bytes that may be used: env->max_memory, or MemAvailable; 0 = unknown. */
+uint64_t et_machine_memory(const struct et_env *env);
+uint64_t et_machine_rss(void);	    /* resident now, bytes; 0 = unknown */
+uint64_t et_machine_peak_rss(void); /* the most so far */
+bool et_stopped(const struct et_env *env);
+void et_log(const struct et_env *env, enum et_log_level level, const char *fmt, ...)
+	ET_PRINTF(3, 4);
+
+/* ---- a session: everything that a run needs, opened and planned
+ * ---------------------------------- */
+
+struct et_session {
+	const struct et_env *env;
+	struct et_ctx ctx;
+	struct et_spec spec;
+	struct et_train t;
+	struct et_augment augment;
+	struct et_prep prep;
+	struct et_net net;
+	struct et_dataset *ds; /* NULL for a plan without data */
+	float *class_weight;   /* [classes] or NULL */
+	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
+	bool has_init;
+};
+
+/*
+ * From a spec already read: settings checked, net built, trainable layers and batch norm chosen.
+ * train: the settings object to use (the spec's, or a run's own); conf may be NULL.
+ */
+int et_session_net(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
+		   struct et_err *err) ET_MUST_CHECK;
+/* Opens the dataset and checks that it fits the spec. */
+int et_session_data(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
+void et_session_close(struct et_session *s);
+
+/* Images processed at once in training and in evaluation. */
+int et_session_micro(const struct et_session *s);
+struct et_loader_conf et_session_loader(const struct et_session *s, enum et_split split,
+					bool training);
+
+/* Plans for the session's batch sizes; training false: evaluation alone. Fills everything but
+ * `fits`. */
+int et_session_plan(struct et_session *s, bool training, struct et_plan *plan,
+		    struct et_err *err) ET_MUST_CHECK;
+/* ET_EFIT with the numbers and the largest batch that fits, when the plan exceeds what is
+ * available. */
+int et_session_fits(struct et_session *s, bool training, struct et_plan *plan,
+		    struct et_err *err) ET_MUST_CHECK;
+
+/* ---- evaluation
+ * ------------------------------------------------------------------------------------ */
+
+struct et_score {
+	double loss, accuracy, top5;
+	uint64_t images, skipped;
+	uint64_t *confusion; /* [classes][classes] to add to, or NULL */
+};
+/* The whole split once, in order. progress may be NULL. */
+int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
+		void (*progress)(void *arg, const struct et_progress *p), void *arg,
+		struct et_progress *p, struct et_err *err) ET_MUST_CHECK;
+
+/* ---- run directory
+ * ------------------------------------------------------------------------------------ */
+
+/* Where a run stands; together with the weights and moments all that a resume needs. */
+struct et_state {
+	uint64_t step;	/* optimizer steps done */
+	uint64_t epoch; /* finished epochs: rows of epochs.csv */
+	uint64_t batch; /* batches done of the current one; all of them: its evaluation is due */
+	double loss_sum, seconds; /* of the current epoch so far */
+	uint64_t correct, images, skipped;
+	double best_accuracy;
+	uint64_t best_epoch;
+	double last_loss, last_accuracy, last_val_loss,
+		last_val_accuracy; /* of the last finished epoch */
+};
+
+/* run.json: written once, before anything else. */
+int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
+		    struct et_err *err) ET_MUST_CHECK;
+/* A run directory's description, read back. */
+struct et_run_info {
+	struct cJSON *json, *train;
+	char *spec_text, *data, *init;
+	uint64_t fingerprint;
+	float *class_weight;
+	int n_class_weight;
+};
+int et_run_read(const char *dir, struct et_run_info *info, struct et_err *err) ET_MUST_CHECK;
+void et_run_info_free(struct et_run_info *info);
+bool et_run_is(const char *dir); /* is there a run.json */
+
+/*
+ * Writes model and state as one unit: whatever moment power fails at, et_checkpoint_read() finds a
+ * model and a state that belong together, these or the previous ones.
+ */
+int et_checkpoint_write(const struct et_net *net, const struct et_state *state, const char *dir,
+			struct et_err *err) ET_MUST_CHECK;
+/* best.safetensors */
+int et_checkpoint_best(const struct et_net *net, const struct et_state *state, const char *dir,
+		       struct et_err *err) ET_MUST_CHECK;
+/* 1: read; 0: the run has no checkpoint yet. Finishes or undoes an interrupted write. */
+int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *dir,
+		       struct et_err *err) ET_MUST_CHECK;
+
+/* Append-only CSV: a header once; on opening, rows beyond `keep` in the first column are cut off.
+ */
+struct et_csv {
+	int fd;
+	char *path;
+	size_t fill;
+	char buf[16384];
+	double flushed; /* when */
+};
+int et_csv_open(struct et_csv *c, const char *dir, const char *name, const char *header,
+		uint64_t keep, struct et_err *err) ET_MUST_CHECK;
+/* One row, without a newline. Reaches the disk's cache within a second or so. */
+int et_csv_row(struct et_csv *c, struct et_err *err, const char *fmt, ...) ET_MUST_CHECK
+	ET_PRINTF(3, 4);
+/* Everything written so far, onto the disk. */
+int et_csv_sync(struct et_csv *c, struct et_err *err) ET_MUST_CHECK;
+void et_csv_close(struct et_csv *c);
+
+#endif

@@ -1,0 +1,200 @@
+/* run.json: everything needed to repeat a run, written before its first step. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "run/run.h"
+
+#define FILE_NAME "run.json"
+
+static void add_settings(cJSON *root, const struct et_train *t)
+{
+	cJSON *train = cJSON_AddObjectToObject(root, "train");
+	size_t n;
+	const struct et_setting *table = et_settings(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		char text[8192];
+		et_train_text(t, i, text, sizeof(text));
+		if (table[i].kind == ET_SET_INT || table[i].kind == ET_SET_FLOAT)
+			cJSON_AddRawToObject(train, table[i].key, text);
+		else
+			cJSON_AddStringToObject(train, table[i].key, text);
+	}
+}
+
+static void add_machine(cJSON *root, const struct et_session *s)
+{
+	cJSON *m = cJSON_AddObjectToObject(root, "machine");
+	struct utsname u;
+	char model[200] = "";
+
+	if (uname(&u) == 0) {
+		cJSON_AddStringToObject(m, "system", u.sysname);
+		cJSON_AddStringToObject(m, "kernel", u.release);
+		cJSON_AddStringToObject(m, "architecture", u.machine);
+	}
+	FILE *f = fopen("/proc/device-tree/model", "re");
+	if (f) {
+		model[fread(model, 1, sizeof(model) - 1, f)] = 0;
+		fclose(f);
+		cJSON_AddStringToObject(m, "board", model);
+	}
+	cJSON_AddNumberToObject(m, "processors", (double)sysconf(_SC_NPROCESSORS_ONLN));
+	cJSON_AddNumberToObject(m, "threads", s->ctx.threads);
+	cJSON_AddStringToObject(m, "isa", s->ctx.k->name);
+}
+
+static void add_numbers(cJSON *root, const char *key, const float *v, int n)
+{
+	cJSON *a = cJSON_AddArrayToObject(root, key);
+	for (int i = 0; i < n; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "%.9g", (double)v[i]);
+		cJSON_AddItemToArray(a, cJSON_CreateRaw(text));
+	}
+}
+
+static void add_data(cJSON *root, const struct et_session *s, const char *data)
+{
+	cJSON *d = cJSON_AddObjectToObject(root, "data");
+	char fingerprint[24], *full = realpath(data, NULL);
+
+	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, et_dataset_fingerprint(s->ds));
+	cJSON_AddStringToObject(d, "path", full ? full : data);
+	free(full);
+	cJSON_AddStringToObject(d, "format", et_dataset_format(s->ds));
+	cJSON_AddStringToObject(d, "fingerprint", fingerprint);
+	cJSON_AddNumberToObject(d, "train", (double)et_dataset_count(s->ds, ET_SPLIT_TRAIN));
+	cJSON_AddNumberToObject(d, "val", (double)et_dataset_count(s->ds, ET_SPLIT_VAL));
+	cJSON_AddNumberToObject(d, "test", (double)et_dataset_count(s->ds, ET_SPLIT_TEST));
+}
+
+int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
+		    struct et_err *err)
+{
+	struct et_version v;
+	char *path = et_path_join(dir, FILE_NAME), *text = NULL, *full = NULL;
+	cJSON *root = cJSON_CreateObject();
+	int status = ET_ENOMEM;
+
+	ET_TRY(et_version_get(s->env, &v, err));
+	if (path && root) {
+		cJSON_AddStringToObject(root, "program", "edgetrain");
+		cJSON_AddStringToObject(root, "version", v.version);
+		cJSON_AddStringToObject(root, "revision", v.revision);
+		add_machine(root, s);
+		add_data(root, s, data);
+		full = init ? realpath(init, NULL) : NULL;
+		if (init)
+			cJSON_AddStringToObject(root, "init", full ? full : init);
+		cJSON *classes = cJSON_AddArrayToObject(root, "classes");
+		for (int k = 0; k < s->spec.classes; k++)
+			cJSON_AddItemToArray(classes,
+					     cJSON_CreateString(et_dataset_class_name(s->ds, k)));
+		add_numbers(root, "mean", s->spec.mean, s->spec.input.c);
+		add_numbers(root, "std", s->spec.std, s->spec.input.c);
+		if (s->class_weight)
+			add_numbers(root, "class_weights", s->class_weight, s->spec.classes);
+		add_settings(root, &s->t);
+		cJSON_AddItemToObject(root, "spec", cJSON_Duplicate(s->spec.json, true));
+		text = cJSON_Print(root);
+	}
+	if (text) {
+		size_t n = strlen(text);
+		text[n] = '\n'; /* in place of the terminator, which the length makes unnecessary */
+		status = et_file_write(path, text, n + 1, err);
+	} else {
+		et_fail(err, ET_ENOMEM, "out of memory");
+	}
+	cJSON_free(text);
+	cJSON_Delete(root);
+	free(full);
+	free(path);
+	return status;
+}
+
+bool et_run_is(const char *dir)
+{
+	char *path = et_path_join(dir, FILE_NAME);
+	bool is = path && et_path_exists(path);
+	free(path);
+	return is;
+}
+
+/* ---- reading
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static int read_members(const char *path, struct et_run_info *info, struct et_err *err)
+{
+	const char *data = NULL, *init = NULL, *fingerprint = NULL;
+	const cJSON *d = cJSON_GetObjectItemCaseSensitive(info->json, "data");
+	const cJSON *spec = cJSON_GetObjectItemCaseSensitive(info->json, "spec");
+	const cJSON *weights = cJSON_GetObjectItemCaseSensitive(info->json, "class_weights");
+	char *end;
+
+	info->train = cJSON_GetObjectItemCaseSensitive(info->json, "train");
+	if (!cJSON_IsObject(d) || !cJSON_IsObject(spec) || !cJSON_IsObject(info->train))
+		return et_fail(err, ET_EDATA, "%s: expected the objects data, spec and train",
+			       path);
+	int a = et_json_str(d, "data", "path", &data, err);
+	ET_TRY(a);
+	int b = et_json_str(d, "data", "fingerprint", &fingerprint, err);
+	ET_TRY(b);
+	if (!a || !b)
+		return et_fail(err, ET_EDATA, "%s: data: path or fingerprint is missing", path);
+	ET_TRY(et_json_str(info->json, "run", "init", &init, err));
+	info->fingerprint = strtoull(fingerprint, &end, 16);
+	info->data = et_strdup(data);
+	info->init = init ? et_strdup(init) : NULL;
+	info->spec_text = cJSON_PrintUnformatted(spec);
+	if (!info->data || !info->spec_text || (init && !info->init))
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	if (cJSON_IsArray(weights)) {
+		info->class_weight =
+			et_calloc((size_t)cJSON_GetArraySize(weights) + 1, sizeof(float));
+		if (!info->class_weight)
+			return et_fail(err, ET_ENOMEM, "out of memory");
+		for (const cJSON *w = weights->child; w; w = w->next)
+			info->class_weight[info->n_class_weight++] = (float)w->valuedouble;
+	}
+	return ET_OK;
+}
+
+int et_run_read(const char *dir, struct et_run_info *info, struct et_err *err)
+{
+	memset(info, 0, sizeof(*info));
+	if (!et_path_is_dir(dir))
+		return et_fail(err, ET_ENOINPUT, "%s: no such run directory", dir);
+	char *path = et_path_join(dir, FILE_NAME);
+	if (!path)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	int status = et_path_exists(path) ? et_json_read(path, &info->json, err)
+					  : et_fail(err, ET_ENOINPUT,
+						    "%s: no run.json in it: not a run directory (a "
+						    "file of weights goes to --init)",
+						    dir);
+	if (!status)
+		status = read_members(path, info, err);
+	free(path);
+	if (status)
+		et_run_info_free(info);
+	return status;
+}
+
+void et_run_info_free(struct et_run_info *info)
+{
+	et_json_free(info->json);
+	cJSON_free(info->spec_text);
+	free(info->data);
+	free(info->init);
+	free(info->class_weight);
+	memset(info, 0, sizeof(*info));
+}

@@ -1,0 +1,180 @@
+/* Opening of what a run needs: settings, net, dataset. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run.h"
+
+static int check_batch_norm(const struct et_session *s, struct et_err *err)
+{
+	int micro = et_session_micro(s);
+
+	for (int i = 0; i < s->net.n; i++) {
+		const struct et_node *node = &s->net.nodes[i];
+		if (!node->bn_batch)
+			continue;
+		if (micro < s->t.batch_size)
+			return et_fail(
+				err, ET_EUSAGE,
+				"micro_batch %d of batch_size %d: layer %s takes its statistics "
+				"from the whole batch, so "
+				"the result would differ; use --bn frozen, or no --micro-batch",
+				s->t.micro_batch, s->t.batch_size, node->name);
+		if ((int64_t)s->t.batch_size * node->out.h * node->out.w == 1)
+			return et_fail(err, ET_EUSAGE,
+				       "batch_size 1: layer %s would take the statistics of a "
+				       "channel from one value; use "
+				       "--bn frozen, or a larger batch",
+				       node->name);
+		if (s->t.batch_size == 1)
+			et_log(s->env, ET_LOG_WARNING,
+			       "batch_size 1 with batch norm on batch statistics: use --bn frozen "
+			       "when fine-tuning");
+		return ET_OK;
+	}
+	return ET_OK;
+}
+
+int et_session_net(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
+		   struct et_err *err)
+{
+	ET_TRY(et_machine_ctx(s->env, &s->ctx, err));
+	ET_TRY(et_train_read(&s->t, train, conf, err));
+	ET_TRY(et_augment_parse(s->t.augment, &s->augment, err));
+	s->prep = (struct et_prep){.channels = s->spec.input.c,
+				   .height = s->spec.input.h,
+				   .width = s->spec.input.w,
+				   .resize = s->spec.stretch ? ET_RESIZE_STRETCH : ET_RESIZE_CROP,
+				   .crop_pct = s->spec.crop_pct};
+	memcpy(s->prep.mean, s->spec.mean, sizeof(s->prep.mean));
+	memcpy(s->prep.std, s->spec.std, sizeof(s->prep.std));
+	ET_TRY(et_net_build(&s->net, &s->spec, &s->ctx, err));
+	bool frozen = s->t.bn == ET_BN_FROZEN || (s->t.bn == ET_BN_AUTO && s->has_init);
+	ET_TRY(et_net_select(&s->net, s->t.trainable, s->t.last, frozen, err));
+	ET_TRY(et_net_set_mode(&s->net, s->t.mode, err));
+	s->net.loss.smoothing = (float)s->t.label_smoothing;
+	s->val = ET_SPLITS;
+	return check_batch_norm(s, err);
+}
+
+/* ---- class weights
+ * -------------------------------------------------------------------------------- */
+
+/* Inverse frequency: images / (classes * images of the class), as sklearn's "balanced". */
+static int weights_auto(struct et_session *s, struct et_err *err)
+{
+	size_t n = et_dataset_count(s->ds, ET_SPLIT_TRAIN);
+	uint64_t *count = et_calloc((size_t)s->spec.classes, sizeof(*count));
+
+	if (!count)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		count[et_dataset_label(s->ds, ET_SPLIT_TRAIN, i)]++;
+	for (int k = 0; k < s->spec.classes; k++)
+		s->class_weight[k] =
+			count[k] ? (float)((double)n / ((double)s->spec.classes * (double)count[k]))
+				 : 0;
+	free(count);
+	return ET_OK;
+}
+
+static int weights_file(struct et_session *s, const char *path, struct et_err *err)
+{
+	char *text, *save = NULL;
+	size_t n;
+	int k = 0, status = ET_OK;
+
+	ET_TRY(et_file_read(path, 1 << 20, &text, &n, err));
+	for (char *word = strtok_r(text, " \t\r\n,", &save); word && !status;
+	     word = strtok_r(NULL, " \t\r\n,", &save)) {
+		double v;
+		if (!et_parse_f64(word, &v) || !(v >= 0) || v > 1e6)
+			status = et_fail(
+				err, ET_EDATA,
+				"%s: class weights: expected numbers from 0 to 1e6, found '%.50s'",
+				path, word);
+		else if (k < s->spec.classes)
+			s->class_weight[k++] = (float)v;
+		else
+			k++;
+	}
+	if (!status && k != s->spec.classes)
+		status = et_fail(err, ET_EDATA,
+				 "%s: class weights: expected %d numbers, one a class; found %d",
+				 path, s->spec.classes, k);
+	free(text);
+	return status;
+}
+
+static int read_class_weights(struct et_session *s, struct et_err *err)
+{
+	if (s->class_weight || strcmp(s->t.class_weights, "none") == 0)
+		return ET_OK;
+	s->class_weight = et_calloc((size_t)s->spec.classes, sizeof(float));
+	if (!s->class_weight)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	return strcmp(s->t.class_weights, "auto") == 0 ? weights_auto(s, err)
+						       : weights_file(s, s->t.class_weights, err);
+}
+
+/* ---- dataset
+ * ---------------------------------------------------------------------------------------- */
+
+int et_session_data(struct et_session *s, const char *path, struct et_err *err)
+{
+	struct et_dataset_conf conf = {.val_fraction = s->t.val_fraction,
+				       .seed = (uint64_t)s->t.seed,
+				       .skip_bad = s->t.on_bad_image == 1,
+				       .stop = s->env->stop};
+
+	ET_TRY(et_dataset_open(&s->ds, path, &conf, err));
+	int classes = et_dataset_classes(s->ds);
+	if (classes != s->spec.classes)
+		return et_fail(err, ET_EDATA, "%s: has %d classes, but %s says %d", path, classes,
+			       s->spec.path, s->spec.classes);
+	if (et_dataset_count(s->ds, ET_SPLIT_VAL))
+		s->val = ET_SPLIT_VAL;
+	else if (et_dataset_count(s->ds, ET_SPLIT_TEST))
+		s->val = ET_SPLIT_TEST;
+	if (et_dataset_skipped(s->ds))
+		et_log(s->env, ET_LOG_WARNING,
+		       "%zu pictures left out: their headers cannot be read",
+		       et_dataset_skipped(s->ds));
+	ET_TRY(read_class_weights(s, err));
+	s->net.loss.weight = s->class_weight;
+	return ET_OK;
+}
+
+int et_session_micro(const struct et_session *s)
+{
+	return s->t.micro_batch ? s->t.micro_batch : s->t.batch_size;
+}
+
+struct et_loader_conf et_session_loader(const struct et_session *s, enum et_split split,
+					bool training)
+{
+	struct et_loader_conf c = {
+		.ds = s->ds,
+		.split = split,
+		.prep = s->prep,
+		.batch_size = (size_t)(training ? s->t.batch_size : et_session_micro(s)),
+		.shuffle = training,
+		.seed = (uint64_t)s->t.seed,
+		.skip_bad = s->t.on_bad_image == 1,
+		.workers = et_machine_workers(s->env),
+		.depth = 3,
+		.stop = s->env->stop};
+	if (training)
+		c.augment = s->augment;
+	return c;
+}
+
+void et_session_close(struct et_session *s)
+{
+	et_net_free(&s->net);
+	et_dataset_close(s->ds);
+	et_train_free(&s->t);
+	et_spec_free(&s->spec);
+	free(s->class_weight);
+	memset(s, 0, sizeof(*s));
+}

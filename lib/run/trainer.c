@@ -1,0 +1,185 @@
+/* The course of a run: epochs, evaluation, checkpoints. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/trainer.h"
+
+#define RATE_WINDOW 2.0 /* seconds over which images/s are measured */
+
+static double mean_loss(const struct et_state *st)
+{
+	return st->images ? st->loss_sum / (double)st->images : NAN;
+}
+
+static double mean_accuracy(const struct et_state *st)
+{
+	return st->images ? (double)st->correct / (double)st->images : NAN;
+}
+
+void et_trainer_report(struct et_trainer *t)
+{
+	struct et_progress *p = &t->p;
+	const struct et_state *st = &t->state;
+	double now = et_now();
+
+	if (now - t->rate_at >= RATE_WINDOW || p->images_per_s <= 0) {
+		if (t->rate_at > 0 && now > t->rate_at)
+			p->images_per_s =
+				(double)(t->images_here - t->rate_images) / (now - t->rate_at);
+		t->rate_at = now;
+		t->rate_images = t->images_here;
+	}
+	p->phase = ET_PHASE_TRAIN;
+	p->step = st->step;
+	p->steps = t->per_epoch * (uint64_t)t->s->t.epochs;
+	p->epoch = st->epoch + 1;
+	p->epochs = (uint64_t)t->s->t.epochs;
+	p->batch = st->batch;
+	p->batches = t->per_epoch;
+	p->loss = mean_loss(st);
+	p->accuracy = mean_accuracy(st);
+	uint64_t done = st->epoch * t->per_epoch + st->batch, all = p->steps;
+	p->eta_s = t->step_s > 0
+			   ? (double)(all - done) * t->step_s +
+				     (double)((uint64_t)t->s->t.epochs - st->epoch) * t->eval_s
+			   : -1;
+	if (t->fit->progress)
+		t->fit->progress(t->fit->arg, p);
+}
+
+static int save(struct et_trainer *t, struct et_err *err)
+{
+	ET_TRY(et_csv_sync(&t->steps, err));
+	ET_TRY(et_csv_sync(&t->epochs, err));
+	return et_checkpoint_write(&t->s->net, &t->state, t->dir, err);
+}
+
+/* Asked to stop: save where we are, then say so. */
+static int stop_here(struct et_trainer *t, struct et_err *err)
+{
+	ET_TRY(save(t, err));
+	return et_fail(err, ET_ESTOP, "stopped at step %" PRIu64 "; continue with --resume %s",
+		       t->state.step, t->dir);
+}
+
+/* Would batch norm see a single value a channel? Such a last batch is passed over. */
+static bool too_small(const struct et_session *s, const struct et_batch *b)
+{
+	for (int i = 0; i < s->net.n; i++) {
+		const struct et_node *node = &s->net.nodes[i];
+		if (node->bn_batch && b->n * (size_t)node->out.h * (size_t)node->out.w < 2)
+			return true;
+	}
+	return b->n == 0;
+}
+
+static int train_epoch(struct et_trainer *t, struct et_err *err)
+{
+	struct et_state *st = &t->state;
+	const struct et_batch *b;
+	double begun = et_now(), waited = begun;
+	int got = et_loader_start(t->train, st->epoch, st->batch, err);
+
+	while (!got && st->batch < t->per_epoch && (got = et_loader_next(t->train, &b, err)) == 1) {
+		got = too_small(t->s, b) ? ET_OK : et_trainer_step(t, b, et_now() - waited, err);
+		st->skipped += b->skipped;
+		st->batch++;
+		et_loader_done(t->train, b);
+		if (got)
+			break;
+		et_trainer_report(t);
+		bool due = t->s->t.save_steps && st->batch % (uint64_t)t->s->t.save_steps == 0;
+		if (due || et_stopped(t->s->env)) {
+			st->seconds += et_now() - begun;
+			begun = et_now();
+			got = et_stopped(t->s->env) ? stop_here(t, err) : save(t, err);
+		}
+		waited = et_now();
+	}
+	st->seconds += et_now() - begun;
+	if (got == ET_ESTOP && et_stopped(t->s->env) && st->batch < t->per_epoch)
+		return stop_here(t, err);
+	return got;
+}
+
+static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err)
+{
+	struct et_score score = {0};
+	double begun = et_now();
+
+	e->val_loss = e->val_accuracy = NAN;
+	if (!t->val)
+		return ET_OK;
+	int status = et_evaluate(t->s, t->val, &score, t->fit->progress, t->fit->arg, &t->p, err);
+	if (status == ET_ESTOP)
+		return stop_here(t, err);
+	ET_TRY(status);
+	t->eval_s = et_now() - begun;
+	e->val_loss = score.loss;
+	e->val_accuracy = score.accuracy;
+	t->state.skipped += score.skipped;
+	return ET_OK;
+}
+
+/* Text of a number, or an empty cell where it is unknown. */
+static const char *cell(double v, char buf[32])
+{
+	if (isnan(v))
+		buf[0] = 0;
+	else
+		snprintf(buf, 32, "%.7g", v);
+	return buf;
+}
+
+static int finish_epoch(struct et_trainer *t, struct et_err *err)
+{
+	struct et_state *st = &t->state;
+	struct et_epoch e = {.epoch = st->epoch + 1, .seconds = st->seconds};
+	char c[5][32];
+
+	ET_TRY(evaluate(t, &e, err));
+	e.loss = mean_loss(st);
+	e.accuracy = mean_accuracy(st);
+	e.skipped = st->skipped;
+	e.lr = st->step ? et_train_lr(&t->s->t, st->step - 1, t->per_epoch) : NAN;
+	e.images_per_s = st->seconds > 0 ? (double)st->images / st->seconds : NAN;
+	ET_TRY(et_csv_row(&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64, e.epoch,
+			  cell(e.loss, c[0]), cell(e.accuracy, c[1]), cell(e.val_loss, c[2]),
+			  cell(e.val_accuracy, c[3]), cell(e.lr, c[4]), e.seconds, e.images_per_s,
+			  e.skipped));
+
+	double judged = t->val ? e.val_accuracy : e.accuracy;
+	e.best = st->best_epoch == 0 || judged > st->best_accuracy;
+	st->epoch++;
+	st->batch = 0;
+	st->last_loss = e.loss;
+	st->last_accuracy = e.accuracy;
+	st->last_val_loss = e.val_loss;
+	st->last_val_accuracy = e.val_accuracy;
+	st->loss_sum = st->seconds = 0;
+	st->correct = st->images = st->skipped = 0;
+	if (e.best) {
+		st->best_accuracy = judged;
+		st->best_epoch = e.epoch;
+		ET_TRY(et_checkpoint_best(&t->s->net, st, t->dir, err));
+	}
+	t->p.phase = ET_PHASE_SAVE;
+	ET_TRY(save(t, err));
+	if (t->fit->epoch)
+		t->fit->epoch(t->fit->arg, &e);
+	return ET_OK;
+}
+
+int et_trainer_run(struct et_trainer *t, struct et_err *err)
+{
+	t->p.eta_s = -1;
+	while (t->state.epoch < (uint64_t)t->s->t.epochs) {
+		ET_TRY(train_epoch(t, err));
+		ET_TRY(finish_epoch(t, err));
+		if (et_stopped(t->s->env) && t->state.epoch < (uint64_t)t->s->t.epochs)
+			return stop_here(t, err);
+	}
+	return ET_OK;
+}

@@ -1,0 +1,35 @@
+/* Private to run: a training run in progress. */
+#ifndef ET_RUN_TRAINER_H
+#define ET_RUN_TRAINER_H
+
+#include "run/run.h"
+
+#define ET_STEPS_HEADER                                                                         \
+	"step,epoch,samples,loss,accuracy,lr,data_ms,forward_ms,backward_ms,update_ms,step_ms," \
+	"energy_j,power_w,"                                                                     \
+	"energy_source,temp_c,freq_mhz,throttled,rss_mb"
+#define ET_EPOCHS_HEADER "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_s,skipped"
+
+struct et_trainer {
+	struct et_session *s;
+	const struct et_fit *fit;
+	const char *dir;
+	struct et_state state;
+	struct et_loader *train, *val; /* val may be NULL */
+	struct et_csv steps, epochs;
+	struct et_progress p;
+	uint64_t per_epoch;    /* batches */
+	double begun, rate_at; /* of this call; of the current rate window */
+	uint64_t rate_images;
+	double step_s, eval_s; /* smoothed duration of a step; of the last evaluation */
+	uint64_t steps_here, images_here;
+};
+
+/* One optimizer step on a batch: gradients of its micro-batches, update, CSV row, progress. */
+int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_s,
+		    struct et_err *err) ET_MUST_CHECK;
+/* From where the state says to the end of the last epoch. */
+int et_trainer_run(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
+void et_trainer_report(struct et_trainer *t);
+
+#endif
