@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 
-/* ---- pictures ------------------------------------------------------------------------------ */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 /* 8-bit pixels, rows contiguous: px[(y * w + x) * c + ch]; c is 1 (grey) or 3 (RGB). */
 struct et_picture {
@@ -50,25 +50,26 @@ int et_picture_resize(const struct et_picture *src, double x0, double y0, double
 		      int h, int w, struct et_picture *dst, struct et_picture *scratch,
 		      struct et_err *err) ET_MUST_CHECK;
 
-/* ---- augmentation -------------------------------------------------------------------------- */
+/* ---- augmentation ---------------------------------------------------------------------------- */
 
 /* Parsed from text such as "flip,crop:4,rrc:0.08-1,jitter:0.4,cutout:8"; zero = off. */
 struct et_augment {
-	bool flip; /* horizontal, probability 1/2 */
-	int crop;  /* pad by so many pixels (zeros) and crop back at random */
-	float rrc_min,
-	    rrc_max;  /* random resized crop: range of the area; aspect 3/4..4/3, as torchvision */
-	float jitter; /* brightness, contrast, saturation each in [1-j, 1+j], random order */
-	int cutout;   /* side of a square set to the mean after normalisation (zeros) */
+	bool flip;     /* horizontal, probability 1/2 */
+	int crop;      /* pad by so many pixels (zeros) and crop back at random */
+	float rrc_min; /* random resized crop, as torchvision: range of the area in (0,1], */
+	float rrc_max; /* aspect ratio 3/4..4/3 */
+	float jitter;  /* brightness, contrast, saturation each in [1-j, 1+j], random order */
+	int cutout;    /* side of a square set to the mean after normalisation (zeros) */
 };
-/* "none" or "" turns everything off. Errors name the word and the nearest known one. */
+/*
+ * "none" or "" turns everything off. Errors (ET_EUSAGE) name the word and the nearest known one.
+ */
 int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err) ET_MUST_CHECK;
 
-/* ---- preprocessing ------------------------------------------------------------------------- */
+/* ---- preprocessing --------------------------------------------------------------------------- */
 
 enum et_resize {
-	ET_RESIZE_CROP, /* shorter side to size / crop_pct, then the centre: torchvision's Resize +
-			   CenterCrop */
+	ET_RESIZE_CROP,	  /* shorter side to size / crop_pct, then the centre, as torchvision */
 	ET_RESIZE_STRETCH /* both sides to the size, aspect ratio ignored */
 };
 
@@ -81,34 +82,46 @@ struct et_prep {
 };
 
 /*
- * One sample into dst[height*width*channels]. With augment, the draws are a function of (seed,
- * epoch, sample) alone. tmp: three scratch pictures owned by the caller.
+ * One sample into dst[height*width*channels]: random resized crop or else the geometry of
+ * enum et_resize, crop with padding, flip, jitter, normalisation, cutout. With augment (NULL: off),
+ * the draws are a function of (seed, epoch, sample) and src's size alone: from et_rng_open(seed,
+ * ET_STREAM_AUGMENT, epoch, sample), in that order, and only for what is turned on.
+ * For a target that is not square ET_RESIZE_CROP resizes until both sides cover size / crop_pct.
+ * tmp: three scratch pictures owned by the caller.
  */
 int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, uint64_t seed,
 		uint64_t epoch, uint32_t sample, const struct et_picture *src,
 		struct et_picture tmp[3], float *dst, struct et_err *err) ET_MUST_CHECK;
 
-/* ---- datasets ------------------------------------------------------------------------------ */
+/* ---- datasets -------------------------------------------------------------------------------- */
 
 enum et_split { ET_SPLIT_TRAIN, ET_SPLIT_VAL, ET_SPLIT_TEST, ET_SPLITS };
 
 struct et_dataset_conf {
-	double val_fraction; /* share of train held out, by class, where val is missing; < 0: 0.1 if
-				there is neither val nor test, else 0 */
-	uint64_t seed;	     /* of that split */
-	bool skip_bad;	     /* --on-bad-image skip: unreadable headers are left out and counted */
+	/*
+	 * Share of train in [0,1) held out where val is missing; < 0: 0.1 if there is neither val
+	 * nor test, else 0. By class, rounded to the nearest; at least one stays in train.
+	 */
+	double val_fraction;
+	uint64_t seed;			   /* of that split */
+	bool skip_bad;			   /* bad headers are left out and counted */
 	const volatile sig_atomic_t *stop; /* polled while scanning; may be NULL */
 };
 
 /*
  * Opens a dataset directory, recognised by what is in it:
- *   idx      train-images-idx3-ubyte[.gz] (or .idx3-) with labels beside, t10k-* as test
- *   cifar10  data_batch_{1..5}.bin, test_batch.bin, batches.meta.txt (also one level down, in
- * cifar-10-batches-bin) cifar100 train.bin, test.bin, fine_label_names.txt (also in
- * cifar-100-binary); fine labels folder   <class>/...picture, recursive, sorted by bytes; or train/
- * val/ test/ (valid/ and validation/ too) above Header-only checks of every picture happen here, so
- * that the largest is known before a run starts. An unrecognised directory is ET_EDATA saying what
- * was looked for; a missing one ET_ENOINPUT.
+ *
+ *   idx       train-images-idx3-ubyte[.gz] (or .idx3-) with labels beside, t10k-* as test
+ *   cifar10   data_batch_{1..5}.bin, test_batch.bin, batches.meta.txt,
+ *             here or in cifar-10-batches-bin/
+ *   cifar100  train.bin, test.bin, fine_label_names.txt, here or in cifar-100-binary/; fine labels
+ *   folder    <class>/...picture, recursive, sorted by bytes, links followed, hidden names ignored;
+ *             or that below each of train/ val/ test/ (valid/ and validation/ too)
+ *
+ * Header-only checks of every picture happen here, so that the largest is known before a run
+ * starts. Classes are those of train (of val, else test, where there is no train); a class of
+ * another split that train lacks is ET_EDATA. An unrecognised directory is ET_EDATA saying what was
+ * looked for; a missing one ET_ENOINPUT; ET_ESTOP when *stop was set.
  */
 struct et_dataset;
 int et_dataset_open(struct et_dataset **ds, const char *path, const struct et_dataset_conf *conf,
@@ -125,13 +138,16 @@ const char *et_dataset_item_name(const struct et_dataset *ds, enum et_split spli
 				 char *buf, size_t n);
 /* Pictures left out because their header was bad (skip_bad). */
 size_t et_dataset_skipped(const struct et_dataset *ds);
-/* Bytes held in memory for the life of the dataset, and the most that decoding one picture takes.
- */
+/* Bytes held in memory for the life of the dataset. */
 size_t et_dataset_bytes(const struct et_dataset *ds);
+/* The most that decoding one picture at its full size takes; et_loader_bytes() knows the real one.
+ */
 size_t et_dataset_decode_bytes(const struct et_dataset *ds);
 /* Was the val split held out of train (val_fraction), rather than found as such? */
 bool et_dataset_held_out(const struct et_dataset *ds);
-/* Changes when classes, counts, order or labels change: a run refuses to resume on another dataset.
+/*
+ * Changes when classes, counts, order, labels or names change, not when the directory is moved: a
+ * run refuses to resume on another dataset.
  */
 uint64_t et_dataset_fingerprint(const struct et_dataset *ds);
 /* Native size when all pictures share one (idx, cifar), else 0 x 0. */
@@ -141,15 +157,14 @@ void et_dataset_size(const struct et_dataset *ds, int *h, int *w, int *c);
 int et_dataset_load(const struct et_dataset *ds, enum et_split split, size_t i, int c, int want_h,
 		    int want_w, struct et_picture *out, struct et_err *err) ET_MUST_CHECK;
 
-/* ---- loader: batches ahead of time ---------------------------------------------------------- */
+/* ---- loader: batches ahead of time ----------------------------------------------------------- */
 
 struct et_batch {
-	size_t number; /* within the epoch, from 0 */
-	size_t n; /* samples in it: the batch size, less at the end of an epoch or where pictures
-		     were skipped */
-	size_t skipped;	  /* bad pictures left out of it */
-	float *x;	  /* [n, height, width, channels] */
-	int32_t *label;	  /* [n] */
+	size_t number;	/* within the epoch, from 0 */
+	size_t n;	/* the batch size; less at the end of an epoch or by skipping, down to 0 */
+	size_t skipped; /* bad pictures left out of it */
+	float *x;	/* [n, height, width, channels] */
+	int32_t *label; /* [n] */
 	uint32_t *sample; /* [n] indices into the split */
 	int status;	  /* internal to the loader */
 };
@@ -164,23 +179,28 @@ struct et_loader_conf {
 	uint64_t seed;
 	bool skip_bad;	  /* else the first bad picture is an error naming its file */
 	unsigned workers; /* decoding threads, at least 1 */
-	unsigned depth;	  /* batches decoded ahead, at least 1 */
+	unsigned depth;	  /* batch buffers, the one in use among them; 1 decodes nothing ahead */
 	const volatile sig_atomic_t *stop; /* polled while waiting; may be NULL */
 };
 
 /*
- * All buffers are reserved by open; the workers sleep until start. Batches come in order whatever
- * the number of workers, and their content depends only on (seed, epoch, sample). Not thread-safe
- * for the consumer: one thread calls start, next, done.
+ * All buffers are reserved by open; the workers, which block all signals, sleep until start.
+ * Batches come in order whatever the number of workers, and their content depends only on (seed,
+ * epoch, sample). Not thread-safe for the consumer: one thread calls start, next, done.
  */
 struct et_loader;
+/* All that open reserves, and what decoding takes at most beside it. */
 size_t et_loader_bytes(const struct et_loader_conf *conf);
 int et_loader_open(struct et_loader **l, const struct et_loader_conf *conf,
 		   struct et_err *err) ET_MUST_CHECK;
 /* Begins (or begins anew) the epoch at batch number `first`. */
 int et_loader_start(struct et_loader *l, uint64_t epoch, size_t first,
 		    struct et_err *err) ET_MUST_CHECK;
-/* 1 and a batch; 0 at the end of the epoch; ET_ESTOP when *stop was set; an error from decoding. */
+/*
+ * 1 and a batch; 0 at the end of the epoch; ET_ESTOP when *stop was set. Where a picture of the
+ * batch that is due is bad and not to be skipped, the error of the first such one in it, as often
+ * as asked. A batch must be given back before the next is asked for.
+ */
 int et_loader_next(struct et_loader *l, const struct et_batch **b,
 		   struct et_err *err) ET_MUST_CHECK;
 /* Gives the batch back. */
