@@ -6,6 +6,8 @@
 
 #include "net/types.h"
 
+#define ET_SIDE_MAX 8192 /* of any picture or feature map */
+
 struct et_spec_builder {
 	struct et_spec *spec;
 	int cap;
@@ -25,6 +27,10 @@ int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_typ
 		const int *in, int n_in, const union et_attr *u, struct et_err *err) ET_MUST_CHECK;
 int et_spec_name(struct et_spec_builder *b, const char *name, int layer,
 		 struct et_err *err) ET_MUST_CHECK;
+
+/* Reads element `position` of the array of layers. */
+int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position,
+		  struct et_err *err) ET_MUST_CHECK;
 
 /* A type that stands for several layers, with torchvision's names below its own. */
 struct et_composite {
