@@ -41,8 +41,7 @@ void et_conf_free(struct et_conf *conf);
 int et_conf_set(struct et_conf *conf, const char *key, const char *value,
 		struct et_err *err) ET_MUST_CHECK;
 
-/* ---- the machine and the caller ----------------------------------------------------------------
- */
+/* ---- the machine and the caller -------------------------------------------------------------- */
 
 enum et_log_level { ET_LOG_INFO, ET_LOG_WARNING };
 
@@ -71,8 +70,7 @@ struct et_version {
 int et_version_get(const struct et_env *env, struct et_version *v,
 		   struct et_err *err) ET_MUST_CHECK;
 
-/* ---- fit
- * ----------------------------------------------------------------------------------------- */
+/* ---- fit ------------------------------------------------------------------------------------- */
 
 enum et_phase { ET_PHASE_LOAD, ET_PHASE_TRAIN, ET_PHASE_EVAL, ET_PHASE_SAVE };
 
@@ -126,8 +124,7 @@ struct et_fit_result {
 int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_result *result,
 	   struct et_err *err) ET_MUST_CHECK;
 
-/* ---- eval
- * ----------------------------------------------------------------------------------------- */
+/* ---- eval ------------------------------------------------------------------------------------ */
 
 struct et_eval {
 	const char *model; /* a run directory, or a spec with weights */
@@ -153,8 +150,7 @@ int et_eval(const struct et_env *env, const struct et_eval *eval, struct et_eval
 	    struct et_err *err) ET_MUST_CHECK;
 void et_eval_free(struct et_eval_result *result);
 
-/* ---- plan
- * ------------------------------------------------------------------------------------------ */
+/* ---- plan ------------------------------------------------------------------------------------ */
 
 /* Bytes. The same code reserves them when a run starts. */
 struct et_memory {

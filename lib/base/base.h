@@ -26,7 +26,7 @@ static inline size_t et_ceil_div(size_t a, size_t b)
 	return (a + b - 1) / b;
 }
 
-/* ---- arenas -------------------------------------------------------------------------------- */
+/* ---- arenas ---------------------------------------------------------------------------------- */
 
 /*
  * One reserved block, handed out from the bottom up. Invariants: used <= peak; every address handed
@@ -70,7 +70,7 @@ char *et_strdup(const char *s);
 /* printf into a fresh heap string; NULL when memory is refused. The caller frees it. */
 char *et_asprintf(const char *fmt, ...) ET_PRINTF(1, 2);
 
-/* ---- random numbers ------------------------------------------------------------------------ */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 /*
  * Philox4x32-10 (Salmon et al., SC 2011): out = bijection(counter, key). No state: the same
@@ -108,7 +108,7 @@ float et_rng_normal(struct et_rng *r);
 /* Fisher-Yates shuffle of the numbers 0..n-1 into p, a function of (seed, stream, a) alone. */
 void et_rng_permutation(uint64_t seed, enum et_stream stream, uint64_t a, uint32_t *p, uint32_t n);
 
-/* ---- files --------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* "dir/name" on the heap. */
 char *et_path_join(const char *dir, const char *name);
@@ -163,7 +163,7 @@ void et_writer_abort(struct et_writer *w);
 /* The four steps for a text at once. */
 int et_file_write(const char *path, const void *data, size_t n, struct et_err *err) ET_MUST_CHECK;
 
-/* ---- text ---------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /*
  * Bytes of the UTF-8 character at s[0..n), its code point in *cp; 0 if there is none (n = 0, cut

@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 
-/* ---- JSON ---------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 struct cJSON;
 
@@ -54,7 +54,7 @@ int et_json_nums(const struct cJSON *obj, const char *where, const char *key, do
 int et_json_pair(const struct cJSON *obj, const char *where, const char *key, int64_t min,
 		 int64_t max, int v[2], struct et_err *err) ET_MUST_CHECK;
 
-/* ---- safetensors --------------------------------------------------------------------------- */
+/* ---- safetensors ----------------------------------------------------------------------------- */
 
 enum et_dtype { ET_F32, ET_F16, ET_BF16, ET_F64, ET_I64, ET_U8, ET_DTYPE_OTHER };
 

@@ -129,8 +129,7 @@ void et_net_free(struct et_net *net)
 	memset(net, 0, sizeof(*net));
 }
 
-/* ---- memory
- * ------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Lays values, gradients and moments out in `hold`; the same calls measure and reserve. */
 static void lay_out(struct et_net *net, int moments, struct et_arena *hold)

@@ -9,8 +9,7 @@
 #include "io/io.h"
 #include "mode/mode.h"
 
-/* ---- settings of training ----------------------------------------------------------------------
- */
+/* ---- settings of training -------------------------------------------------------------------- */
 
 enum et_optimizer { ET_SGD, ET_ADAM, ET_ADAMW };
 enum et_schedule { ET_CONSTANT, ET_STEP, ET_COSINE };
@@ -53,8 +52,10 @@ void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n);
  */
 double et_train_lr(const struct et_train *t, uint64_t step, uint64_t steps_per_epoch);
 
-/* ---- spec
- * ---------------------------------------------------------------------------------------- */
+/* The text given for key i of et_settings(), or NULL. */
+const char *et_conf_value(const struct et_conf *conf, size_t i);
+
+/* ---- spec ------------------------------------------------------------------------------------ */
 
 struct et_shape {
 	int h, w, c;
@@ -119,8 +120,7 @@ int et_spec_parse(struct et_spec *spec, const char *text, size_t n, const char *
 		  struct et_err *err) ET_MUST_CHECK;
 void et_spec_free(struct et_spec *spec);
 
-/* ---- net
- * ------------------------------------------------------------------------------------------ */
+/* ---- net ------------------------------------------------------------------------------------- */
 
 enum et_param_kind {
 	ET_PARAM_WEIGHT,  /* convolution or linear; PyTorch's layout differs from memory's */
@@ -240,8 +240,7 @@ void et_net_zero_grad(struct et_net *net);
  */
 bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char *buf, size_t n);
 
-/* ---- optimizer
- * -------------------------------------------------------------------------------------- */
+/* ---- optimizer ------------------------------------------------------------------------------- */
 
 int et_train_moments(const struct et_train *t);
 /*
@@ -252,8 +251,7 @@ int et_train_moments(const struct et_train *t);
 const char *et_net_update(struct et_net *net, const struct et_train *t, double lr, uint64_t step,
 			  double *norm);
 
-/* ---- weights in files
- * --------------------------------------------------------------------------------- */
+/* ---- weights in files ------------------------------------------------------------------------ */
 
 /*
  * All parameters and running statistics under PyTorch's names in PyTorch's layout; or, with

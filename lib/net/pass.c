@@ -5,8 +5,7 @@
 
 #include "net/program.h"
 
-/* ---- pointers for layers
- * -------------------------------------------------------------------------- */
+/* ---- pointers for layers --------------------------------------------------------------------- */
 
 static float *slot(const struct et_exec *x, int s)
 {
@@ -87,8 +86,7 @@ const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node
 	return &x->program->fused[node->index];
 }
 
-/* ---- passes
- * ----------------------------------------------------------------------------------------- */
+/* ---- passes ---------------------------------------------------------------------------------- */
 
 static struct et_exec exec_open(struct et_net *net, const struct et_pass *pass)
 {
@@ -139,8 +137,7 @@ const float *et_net_input_grad(const struct et_net *net)
 		       : NULL;
 }
 
-/* ---- looking for NaN
- * -------------------------------------------------------------------------------- */
+/* ---- looking for NaN ------------------------------------------------------------------------- */
 
 static bool finite_all(const float *v, size_t n)
 {

@@ -113,8 +113,7 @@ static size_t index_of(const char *key)
 	return i;
 }
 
-/* ---- explicit choices ---------------------------------------------------------------------------
- */
+/* ---- explicit choices ------------------------------------------------------------------------ */
 
 struct et_conf {
 	char *value[ET_COUNT(table)];
@@ -232,8 +231,12 @@ int et_conf_set(struct et_conf *conf, const char *key, const char *value, struct
 	return ET_OK;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+const char *et_conf_value(const struct et_conf *conf, size_t i)
+{
+	return conf ? conf->value[i] : NULL;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The text of a JSON value: a number or string as it stands, an array of strings joined with
  * commas. */

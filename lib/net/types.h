@@ -52,8 +52,7 @@ extern const struct et_type et_type_conv2d, et_type_linear, et_type_batchnorm2d,
 	et_type_global_avgpool2d, et_type_adaptive_avgpool2d, et_type_add, et_type_mul,
 	et_type_concat, et_type_upsample2d, et_type_dropout, et_type_flatten, et_type_loss;
 
-/* ---- what a pass gives to a layer: pointers into the arenas
- * --------------------------------------- */
+/* ---- what a pass gives to a layer: pointers into the arenas ---------------------------------- */
 
 /* Values of a tensor by number (0 = the input); NULL when this pass does not write it out. */
 float *et_tensor(const struct et_exec *x, int tensor);

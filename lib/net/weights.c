@@ -5,8 +5,7 @@
 
 #include "net/net.h"
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* What tensor i of the file is. */
 struct entry {
@@ -95,8 +94,7 @@ int et_net_write(const struct et_net *net, struct et_writer *w, bool moments,
 	return status;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* A name without the prefixes that wrappers add. */
 static const char *bare(const char *name)

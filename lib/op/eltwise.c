@@ -50,7 +50,7 @@ void et_scale(const struct et_ctx *x, size_t n, float alpha, const float *a, flo
 	et_parallel(x, n, ET_GRAIN, scale_piece, &j);
 }
 
-/* ---- products ---- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* Channels of a gate's gradient that one thread sums at a time. */
 #define STRIP 64
@@ -156,7 +156,7 @@ void et_mul_backward(const struct et_ctx *x, int n, size_t hw, int c, bool gate,
 		et_parallel(x, (size_t)n * hw * m.c, ET_GRAIN, mul_bwd_piece, &m);
 }
 
-/* ---- dropout ---- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 struct dropout {
 	struct et_rng stream; /* key, and a counter whose first word is still to be set */

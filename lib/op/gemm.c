@@ -33,8 +33,7 @@ static struct packs packs_alloc(const struct et_kern *k, size_t threads, size_t 
 	return p;
 }
 
-/* ---- C = gathered rows x B --------------------------------------------------------------------
- */
+/* ---- C = gathered rows x B ------------------------------------------------------------------- */
 
 static size_t out_offset(const struct et_gemm_rows *g, size_t m)
 {
@@ -154,8 +153,7 @@ void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct e
 	et_arena_release(work, mark);
 }
 
-/* ---- C += D^T x gathered rows ------------------------------------------------------------------
- */
+/* ---- C += D^T x gathered rows ---------------------------------------------------------------- */
 
 /* One thread's rectangle: rows [i0,i1) of C, columns [n0,n1). */
 static void sum_block(const struct et_kern *k, const struct et_gemm_sum *g, size_t i0, size_t i1,

@@ -51,7 +51,7 @@ struct et_epilogue {
 	enum et_act act;
 };
 
-/* ---- GEMM ---------------------------------------------------------------------------------- */
+/* ---- GEMM ------------------------------------------------------------------------------------ */
 
 /*
  * Rows of an im2col matrix, gathered while packing, never written out: row m = (img, i, j) of an
@@ -106,7 +106,7 @@ struct et_gemm_sum {
 };
 void et_gemm_sum(const struct et_ctx *x, const struct et_gemm_sum *g, struct et_arena *work);
 
-/* ---- convolution and linear ----------------------------------------------------------------- */
+/* ---- convolution and linear ------------------------------------------------------------------ */
 
 /*
  * torch.nn.Conv2d with zero padding. Weights are [k][kh][kw][c/groups] (OHWI), except depthwise
@@ -151,7 +151,7 @@ void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in,
 void et_conv_to_torch(const struct et_conv *g, const float *w, float *torch);
 void et_conv_from_torch(const struct et_conv *g, const float *torch, float *w);
 
-/* ---- batch norm ----------------------------------------------------------------------------- */
+/* ---- batch norm ------------------------------------------------------------------------------ */
 
 /* mean[c] and biased var[c] over rows of x[rows, c]. */
 void et_bn_stats(const struct et_ctx *x, size_t rows, int c, const float *in, float *mean,
@@ -168,8 +168,7 @@ void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in,
 		    const float *mean, const float *invstd, const float *gamma, bool batch,
 		    float *dx, float *dgamma, float *dbeta, struct et_arena *work);
 
-/* ---- activations and other elementwise operators; outputs may be inputs -----------------------
- */
+/* ---- activations and other elementwise operators; outputs may be inputs ---------------------- */
 
 /* Words of 32 bits for n elements. */
 static inline size_t et_bit_words(size_t n)
@@ -218,8 +217,7 @@ void et_copy_channels(const struct et_ctx *x, size_t rows, const float *src, int
 void et_flatten(const struct et_ctx *x, int n, size_t hw, int c, const float *in, float *y);
 void et_unflatten(const struct et_ctx *x, int n, size_t hw, int c, const float *dy, float *dx);
 
-/* ---- pooling and resizing ----------------------------------------------------------------------
- */
+/* ---- pooling and resizing -------------------------------------------------------------------- */
 
 struct et_pool {
 	int h, w, c, kh, kw, sh, sw, ph, pw, p, q;
@@ -255,8 +253,7 @@ void et_upsample_forward(const struct et_ctx *x, enum et_upsample mode, int n, i
 void et_upsample_backward(const struct et_ctx *x, enum et_upsample mode, int n, int h, int w, int c,
 			  int p, int q, const float *dy, float *dx);
 
-/* ---- loss
- * ---------------------------------------------------------------------------------------- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 /*
  * Softmax cross-entropy over rows of k logits (a row an image, or a pixel), as

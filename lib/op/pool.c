@@ -146,7 +146,7 @@ void et_maxpool_backward(const struct et_ctx *x, const struct et_pool *g, int n,
 	et_parallel(x, (size_t)n * (size_t)g->h, et_row_grain(x_row(g)), max_dx_rows, &j);
 }
 
-/* ---- average ---- */
+/* ---- average --------------------------------------------------------------------------------- */
 
 /* One side of window o: the pixels [lo, hi) inside, and how many it counts. */
 struct span {
@@ -260,7 +260,7 @@ void et_avgpool_backward(const struct et_ctx *x, const struct et_pool *g, int n,
 	et_parallel(x, (size_t)n * (size_t)g->h, et_row_grain(x_row(g)), avg_dx_rows, &j);
 }
 
-/* ---- adaptive average ---- */
+/* ---- adaptive average ------------------------------------------------------------------------ */
 
 /* Channels summed at a time, so that even one window of one image keeps all threads busy. */
 #define STRIP 64

@@ -127,7 +127,7 @@ void et_upsample_forward(const struct et_ctx *x, enum et_upsample mode, int n, i
 		    mode == ET_UPSAMPLE_NEAREST ? nearest_rows : bilinear_rows, &j);
 }
 
-/* ---- backward: each pixel of dx gathers from the outputs that read it ---- */
+/* ---- backward: each pixel of dx gathers from the outputs that read it ------------------------ */
 
 /* Weights computed at a time; scales beyond that take several passes. */
 #define CHUNK 64

@@ -66,8 +66,7 @@ int et_checkpoint_best(const struct et_net *net, const struct et_state *state, c
 	return status;
 }
 
-/* ---- the state as text
- * ------------------------------------------------------------------------------- */
+/* ---- the state as text ----------------------------------------------------------------------- */
 
 /* One member of et_state under its name; doubles as hexadecimal floats, which keep every bit. */
 static const struct field {
@@ -138,8 +137,7 @@ static int parse_state(const struct et_st *st, struct et_state *s, struct et_err
 	return ET_OK;
 }
 
-/* ---- the pair
- * ------------------------------------------------------------------------------------------ */
+/* ---- the pair -------------------------------------------------------------------------------- */
 
 static int replace_pair(const struct et_net *net, const struct et_state *state, const char *model,
 			const char *next, const char *final, struct et_err *err)

@@ -77,9 +77,7 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 	return got < 0 ? got : ET_OK;
 }
 
-/* ---- et_eval
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- et_eval --------------------------------------------------------------------------------- */
 
 static int open_model(struct et_session *s, const struct et_eval *eval, struct et_run_info *info,
 		      char **weights, struct et_err *err)

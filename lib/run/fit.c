@@ -56,8 +56,7 @@ static int check_spec(const struct et_spec *run, const struct et_fit *fit, struc
 			      fit->spec, fit->resume, fit->resume);
 }
 
-/* ---- weights to start from
- * ---------------------------------------------------------------------------- */
+/* ---- weights to start from ------------------------------------------------------------------- */
 
 static int load_init(struct et_session *s, const char *path, struct et_err *err)
 {
@@ -84,8 +83,7 @@ static int start_weights(struct et_session *s, const char *init, struct et_err *
 	return init ? load_init(s, init, err) : ET_OK;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static const char *val_name(const struct et_session *s)
 {

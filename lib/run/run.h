@@ -8,8 +8,7 @@
 #include "data/data.h"
 #include "net/net.h"
 
-/* ---- the machine ------------------------------------------------------------------------------
- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 /* Kernels and threads that env asks for. ET_EUSAGE for an instruction set that is not to be had. */
 int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err) ET_MUST_CHECK;
@@ -22,8 +21,7 @@ bool et_stopped(const struct et_env *env);
 void et_log(const struct et_env *env, enum et_log_level level, const char *fmt, ...)
 	ET_PRINTF(3, 4);
 
-/* ---- a session: everything that a run needs, opened and planned
- * ---------------------------------- */
+/* ---- a session: everything that a run needs, opened and planned ------------------------------ */
 
 struct et_session {
 	const struct et_env *env;
@@ -63,8 +61,7 @@ int et_session_plan(struct et_session *s, bool training, struct et_plan *plan,
 int et_session_fits(struct et_session *s, bool training, struct et_plan *plan,
 		    struct et_err *err) ET_MUST_CHECK;
 
-/* ---- evaluation
- * ------------------------------------------------------------------------------------ */
+/* ---- evaluation ------------------------------------------------------------------------------ */
 
 struct et_score {
 	double loss, accuracy, top5;
@@ -76,8 +73,7 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 		void (*progress)(void *arg, const struct et_progress *p), void *arg,
 		struct et_progress *p, struct et_err *err) ET_MUST_CHECK;
 
-/* ---- run directory
- * ------------------------------------------------------------------------------------ */
+/* ---- run directory --------------------------------------------------------------------------- */
 
 /* Where a run stands; together with the weights and moments all that a resume needs. */
 struct et_state {

@@ -128,9 +128,7 @@ bool et_run_is(const char *dir)
 	return is;
 }
 
-/* ---- reading
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int read_members(const char *path, struct et_run_info *info, struct et_err *err)
 {

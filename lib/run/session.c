@@ -57,8 +57,7 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 	return check_batch_norm(s, err);
 }
 
-/* ---- class weights
- * -------------------------------------------------------------------------------- */
+/* ---- class weights --------------------------------------------------------------------------- */
 
 /* Inverse frequency: images / (classes * images of the class), as sklearn's "balanced". */
 static int weights_auto(struct et_session *s, struct et_err *err)
@@ -117,8 +116,7 @@ static int read_class_weights(struct et_session *s, struct et_err *err)
 						       : weights_file(s, s->t.class_weights, err);
 }
 
-/* ---- dataset
- * ---------------------------------------------------------------------------------------- */
+/* ---- dataset --------------------------------------------------------------------------------- */
 
 int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 {
