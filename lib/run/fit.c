@@ -237,6 +237,7 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 	memset(result, 0, sizeof(*result));
 	t.state.best_accuracy = t.state.last_loss = t.state.last_accuracy = NAN;
 	t.state.last_val_loss = t.state.last_val_accuracy = NAN;
+	et_board_open(&t.board, "");
 	int status = fit->resume ? open_resumed(&t, fit, &info, err) : open_new(&t, fit, err);
 	if (!status)
 		status = open_files(&t, err);
@@ -244,6 +245,7 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 		status = et_trainer_run(&t, err);
 	if (!status)
 		fill_result(&t, result);
+	et_board_close(&t.board);
 	et_csv_close(&t.steps);
 	et_csv_close(&t.epochs);
 	et_loader_close(t.train);

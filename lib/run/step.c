@@ -67,23 +67,36 @@ static int gradients(struct et_trainer *t, const struct et_batch *b, struct et_l
 	return ET_OK;
 }
 
+/* Text of a number, or an empty cell where it is unknown. */
+static const char *cell(bool known, const char *fmt, double v, char buf[32])
+{
+	buf[0] = 0;
+	if (known)
+		snprintf(buf, 32, fmt, v);
+	return buf;
+}
+
 static int write_row(struct et_trainer *t, const struct et_batch *b, const struct et_loss_sum *sum,
 		     double lr, double data_s, double step_s, const struct clock *clock,
 		     struct et_err *err)
 {
-	char rss[24] = "";
-	uint64_t resident = et_machine_rss();
+	struct et_board_state board = et_board_read(&t->board);
+	double rss = (double)et_machine_rss() / 1e6;
+	char temp[32], freq[32], bits[32] = "", memory[32];
 
-	if (resident)
-		snprintf(rss, sizeof(rss), "%.1f", (double)resident / 1e6);
-	/* Sensors that are not there leave their cells empty. */
+	if (board.throttled >= 0)
+		snprintf(bits, sizeof(bits), "0x%" PRIx64, (uint64_t)board.throttled);
+	/* energy_j, power_w and energy_source stay empty: there is no meter yet. */
 	return et_csv_row(&t->steps, err,
 			  "%" PRIu64 ",%" PRIu64
-			  ",%zu,%.7g,%.7g,%.7g,%.3f,%.3f,%.3f,%.3f,%.3f,,,,,,,%s",
+			  ",%zu,%.7g,%.7g,%.7g,%.3f,%.3f,%.3f,%.3f,%.3f,,,,%s,%s,%s,%s",
 			  t->state.step, t->state.epoch + 1, b->n, sum->loss,
 			  sum->rows ? (double)sum->correct / (double)sum->rows : 0.0, lr,
 			  data_s * 1e3, clock->forward * 1e3, clock->backward * 1e3,
-			  clock->update * 1e3, step_s * 1e3, rss);
+			  clock->update * 1e3, step_s * 1e3,
+			  cell(!isnan(board.temp_c), "%.1f", board.temp_c, temp),
+			  cell(!isnan(board.freq_mhz), "%.0f", board.freq_mhz, freq), bits,
+			  cell(rss > 0, "%.1f", rss, memory));
 }
 
 int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_s,

@@ -2,6 +2,7 @@
 #ifndef ET_RUN_TRAINER_H
 #define ET_RUN_TRAINER_H
 
+#include "power/power.h"
 #include "run/run.h"
 
 #define ET_STEPS_HEADER                                                                         \
@@ -18,6 +19,7 @@ struct et_trainer {
 	struct et_loader *train, *val; /* val may be NULL */
 	struct et_csv steps, epochs;
 	struct et_progress p;
+	struct et_board board;
 	uint64_t per_epoch;    /* batches */
 	double begun, rate_at; /* of this call; of the current rate window */
 	uint64_t rate_images;

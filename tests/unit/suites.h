@@ -2,6 +2,7 @@
 #include <check.h>
 
 Suite *suite_base(void);
+Suite *suite_board(void);
 Suite *suite_json(void);
 Suite *suite_safetensors(void);
 Suite *suite_picture(void);
@@ -15,7 +16,7 @@ Suite *suite_conv(void);
 Suite *suite_norm(void);
 
 static Suite *(*const suites[])(void) = {
-	suite_base, suite_json, suite_safetensors, suite_picture, suite_dataset,
+	suite_base, suite_board, suite_json, suite_safetensors, suite_picture, suite_dataset,
 	suite_ref,
 	suite_kern,
 	suite_tile,
