@@ -147,9 +147,7 @@ static const char *kept(const struct et_writer *w)
 
 static int fail_write(const struct et_writer *w, struct et_err *err)
 {
-	char text[32];
-	return et_fail(err, ET_EIO, "%s: writing failed within %s: %s; %s", w->path,
-		       et_human_bytes(w->bytes, text), strerror(w->failed), kept(w));
+	return et_fail(err, ET_EIO, "%s: cannot write: %s; %s", w->path, strerror(w->failed), kept(w));
 }
 
 static int sync_fd(int fd)

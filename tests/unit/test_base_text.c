@@ -82,6 +82,10 @@ START_TEST(nearest)
 	const char *const long_candidate[] = {big, "abc"};
 	ck_assert_str_eq(et_nearest("abd", long_candidate, 2), "abc");
 	ck_assert_ptr_null(et_nearest("abc", NULL, 0));
+	/* One letter for another is nothing like it. */
+	const char *const letter[] = {"h"};
+	ck_assert_ptr_null(et_nearest("q", letter, 1));
+	ck_assert_str_eq(et_nearest("H", letter, 1), "h");
 }
 END_TEST
 

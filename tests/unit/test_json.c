@@ -118,6 +118,8 @@ START_TEST(refused)
 		{"\"abc\\", "t.json:1:5: wrong escape in a string"},
 		{"\"\\x\"", "t.json:1:2: wrong escape in a string"},
 		{"\"\\u12\"", "t.json:1:2: wrong escape in a string"},
+		{"\"\\u12", "t.json:1:2: wrong escape in a string"},
+		{"\"\\ud800\\udc0", "t.json:1:2: half of a surrogate pair"},
 		{"\"\\u12g4\"", "t.json:1:2: wrong escape in a string"},
 		{"\"a\\u0000b\"", "t.json:1:3: \\u0000 is not allowed in a string"},
 		{"\"\\ud800\"", "t.json:1:2: half of a surrogate pair"},

@@ -228,7 +228,7 @@ START_TEST(disk_full)
 	ck_assert_int_eq(et_st_write(&w, t, 2, NULL, 0, put, &source, &err), 0);
 	ck_assert_uint_eq(source.calls, 1);
 	ck_assert_int_eq(et_writer_commit(&w, &err), ET_EIO);
-	ck_assert_ptr_nonnull(strstr(err.text, "writing failed"));
+	ck_assert_ptr_nonnull(strstr(err.text, "cannot write"));
 	ck_assert_int_eq(scratch_count(), 0);
 }
 END_TEST
