@@ -78,8 +78,9 @@ CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/%.o)
 MANS := $(sort $(wildcard man/*.[1-9]))
 
+# Cross and sanitizer builds leave the link to the program alone.
 ## all: the program and the library (the default)
-all: build/edgetrain
+all: $(B)/edgetrain $(if $(CROSS)$(SAN),,build/edgetrain)
 
 build/edgetrain: $(B)/edgetrain
 	$(Q)ln -sfn $(<:build/%=%) $@
@@ -127,22 +128,44 @@ $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
 -include $(sort $(wildcard $(B)/*/*.d $(B)/*/*/*.d))
 
-## deps: install what building, testing and the demo need (apt; sudo when not root)
+## deps: install what building, testing, the demo and lint need (apt; sudo when not root)
 deps:
-	$(Q)datasets/deps.sh build test demo
+	$(Q)datasets/deps.sh build test demo lint
+
+# As many compilers at once as processors, and as memory allows at 300 MB each.
+JOBS = $(firstword $(shell awk '/^MemAvailable/ { m = int($$2 / 300000) } \
+	END { print m < 1 ? 1 : m < n ? m : n }' n=$$(nproc) /proc/meminfo 2>/dev/null) 1)
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+## demo: train a small residual network on Fashion-MNIST; installs what is missing first
+demo:
+	$(Q)datasets/deps.sh build demo
+	$(Q)$(SUBMAKE) all
+	$(Q)n=1; while [ -e build/demo-$$n ]; do n=$$((n + 1)); done; \
+	set -x; build/edgetrain fit configs/fashion-resnet.json $(DEMO_DATA) --out build/demo-$$n
+DEMO_DATA ?= /usr/share/datasets/fashion-mnist
 
 ## check: every test; installs what is missing first
 check:
 	$(Q)datasets/deps.sh build test
-	$(Q)$(MAKE) --no-print-directory check-only
+	$(Q)$(SUBMAKE) check-only
 
 ## check-unit: the unit tests alone
 check-unit: $(B)/unit
 	CK_TIMEOUT_MULTIPLIER=$(or $(CK_TIMEOUT_MULTIPLIER),10) $(RUN) $(B)/unit
 
 ## check-only: every test, installing nothing
-check-only: check-unit all
-	B=$(B) MAKE="$(MAKE)" tests/run.sh
+check-only: all $(B)/unit
+	$(Q)B=$(B) MAKE="$(MAKE)" RUN="$(RUN)" CK_TIMEOUT_MULTIPLIER=$(or $(CK_TIMEOUT_MULTIPLIER),10) tests/run.sh
+
+## lint: shellcheck, mandoc, clang-format; installs what is missing first
+lint:
+	$(Q)datasets/deps.sh lint
+	$(Q)shellcheck $(SHELL_SRC)
+	$(Q)mandoc -T lint -W warning $(MANS)
+	$(Q)clang-format --dry-run -Werror $(C_SRC)
+SHELL_SRC = .ci/run $(sort $(wildcard datasets/*.sh tests/*.sh tests/cli/*.sh tests/cli/*/*.sh))
+C_SRC = $(sort $(wildcard cmd/*.[ch] lib/*.h lib/*/*.[ch] tests/*/*.[ch]))
 
 ## install: program, library, manual pages and configs under $(DESTDIR)$(PREFIX)
 install: all
@@ -165,4 +188,4 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .FORCE:
-.PHONY: all deps check check-unit check-only install clean help .FORCE
+.PHONY: all deps demo check check-unit check-only lint install clean help .FORCE
