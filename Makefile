@@ -161,7 +161,7 @@ check-only: all $(B)/unit
 ## lint: shellcheck, mandoc, clang-format; installs what is missing first
 lint:
 	$(Q)datasets/deps.sh lint
-	$(Q)shellcheck $(SHELL_SRC)
+	$(Q)shellcheck -x $(SHELL_SRC)
 	$(Q)mandoc -T lint -W warning $(MANS)
 	$(Q)clang-format --dry-run -Werror $(C_SRC)
 SHELL_SRC = .ci/run $(sort $(wildcard datasets/*.sh tests/*.sh tests/cli/*.sh tests/cli/*/*.sh))
