@@ -211,7 +211,7 @@ static void fail_at(const char *what, size_t i, size_t n, double got, double wan
 void num_check(const char *what, const float *got, const struct ref *want, double c)
 {
 	for (size_t i = 0; i < want->n; i++) {
-		double allowed = c * FLT_EPSILON * want->mag[i];
+		double allowed = c * FLT_EPSILON * want->mag[i] + FLT_MIN;
 		if (!near((double)got[i], want->v[i], allowed))
 			fail_at(what, i, want->n, (double)got[i], want->v[i], allowed);
 	}
@@ -227,7 +227,7 @@ void num_check_nan(const char *what, const float *got, const struct ref *want)
 void num_check_ref(const char *what, const struct ref *got, const float *want, double c)
 {
 	for (size_t i = 0; i < got->n; i++) {
-		double allowed = c * FLT_EPSILON * got->mag[i];
+		double allowed = c * FLT_EPSILON * got->mag[i] + FLT_MIN;
 		if (!near(got->v[i], (double)want[i], allowed))
 			fail_at(what, i, got->n, got->v[i], (double)want[i], allowed);
 	}

@@ -20,7 +20,7 @@
  */
 TCase *num_tcase(const char *name);
 
-/* ---- memory, freed by the teardown ---- */
+/* ---- memory, freed by the teardown ----------------------------------------------------------- */
 
 /* n zeroed elements; at least one byte. */
 void *num_alloc(size_t n, size_t size);
@@ -39,7 +39,7 @@ float *num_forbidden(void);
 /* p, or in a call that only measures num_forbidden(), unless p is NULL. */
 void *num_at(const struct et_arena *work, const void *p);
 
-/* ---- random numbers ---- */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 struct et_rng num_rng(uint64_t a, uint32_t b);
 /* Uniform in lo..hi, both included. */
@@ -47,7 +47,7 @@ int num_int(struct et_rng *r, int lo, int hi);
 /* n standard normals in a guarded buffer. */
 float *num_normal(struct et_rng *r, size_t n);
 
-/* ---- layouts ---- */
+/* ---- layouts --------------------------------------------------------------------------------- */
 
 double *num_double(const float *x, size_t n);
 /* [n,hw,c] to [n,c,hw] and back. */
@@ -55,12 +55,13 @@ double *num_nchw(int n, size_t hw, int c, const float *x);
 struct ref num_nhwc(int n, size_t hw, int c, const struct ref *x);
 float *num_nhwc_f32(int n, size_t hw, int c, const float *x);
 
-/* ---- comparison ---- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 /* What the next failure should call the case: printf-like, at most 255 bytes. */
 void num_label(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *num_label_text(void);
-/* Fails unless |got - want| <= c * eps * mag in every element; NaN is only equal to NaN. */
+/* Fails unless |got - want| <= c * eps * mag in every element, denormals aside; NaN is only equal
+ * to NaN. */
 void num_check(const char *what, const float *got, const struct ref *want, double c);
 /* Only that got is NaN wherever want is. */
 void num_check_nan(const char *what, const float *got, const struct ref *want);
@@ -69,7 +70,7 @@ void num_check_ref(const char *what, const struct ref *got, const float *want, d
 void num_check_hand(const char *what, const double *got, const double *want, size_t n);
 void num_check_bits(const char *what, const void *got, const void *want, size_t bytes);
 
-/* ---- the driver ---- */
+/* ---- the driver ------------------------------------------------------------------------------ */
 
 /* Something an operator writes, and what it holds before: NULL means NaN. */
 struct num_out {

@@ -31,7 +31,7 @@ static inline void ref_term(struct ref *r, size_t i, double t)
 	r->mag[i] += fabs(t);
 }
 
-/* ---- convolution ---- */
+/* ---- convolution ----------------------------------------------------------------------------- */
 
 struct ref_conv {
 	int n, c, h, w;
@@ -53,7 +53,7 @@ enum ref_act { REF_NONE, REF_RELU, REF_RELU6, REF_HARDSWISH, REF_SIGMOID };
 void ref_epilogue(int n, int c, int hw, const double *scale, const double *shift,
 		  const double *residual, enum ref_act act, struct ref *y);
 
-/* ---- batch norm over x[n,c,hw] ---- */
+/* ---- batch norm over x[n,c,hw] --------------------------------------------------------------- */
 
 void ref_bn_stats(int n, int c, int hw, const double *x, struct ref *mean, struct ref *var);
 /* y = (x - mean) * invstd * gamma + beta */
@@ -65,10 +65,10 @@ void ref_bn_backward(int n, int c, int hw, const double *x, const double *dy, co
 		     const double *invstd, const double *gamma, bool batch, struct ref *dx,
 		     struct ref *dgamma, struct ref *dbeta);
 
-/* ---- element by element ---- */
+/* ---- element by element ---------------------------------------------------------------------- */
 
 double ref_act(enum ref_act act, double x);
-/* d act / d x, at the corners as PyTorch has it; from x for all of them */
+/* d act / d x from x, at the corners as PyTorch has it; hardswish's as its scalar loop has it */
 double ref_act_slope(enum ref_act act, double x);
 /* y = a * b; b [n,c] when gate, else of a's shape [n,c,hw] */
 void ref_mul_forward(int n, int c, int hw, bool gate, const double *a, const double *b,
@@ -76,7 +76,7 @@ void ref_mul_forward(int n, int c, int hw, bool gate, const double *a, const dou
 void ref_mul_backward(int n, int c, int hw, bool gate, const double *a, const double *b,
 		      const double *dy, struct ref *da, struct ref *db);
 
-/* ---- pooling ---- */
+/* ---- pooling --------------------------------------------------------------------------------- */
 
 struct ref_pool {
 	int n, c, h, w, kh, kw, sh, sw, ph, pw;
@@ -95,14 +95,14 @@ void ref_avgpool_backward(const struct ref_pool *g, const double *dy, struct ref
 void ref_adaptive_forward(int nc, int h, int w, int p, int q, const double *x, struct ref *y);
 void ref_adaptive_backward(int nc, int h, int w, int p, int q, const double *dy, struct ref *dx);
 
-/* ---- resizing from h x w to p x q, align_corners=False ---- */
+/* ---- resizing from h x w to p x q, align_corners=False --------------------------------------- */
 
 void ref_nearest_forward(int nc, int h, int w, int p, int q, const double *x, struct ref *y);
 void ref_nearest_backward(int nc, int h, int w, int p, int q, const double *dy, struct ref *dx);
 void ref_bilinear_forward(int nc, int h, int w, int p, int q, const double *x, struct ref *y);
 void ref_bilinear_backward(int nc, int h, int w, int p, int q, const double *dy, struct ref *dx);
 
-/* ---- softmax cross-entropy over rows of k logits ---- */
+/* ---- softmax cross-entropy over rows of k logits --------------------------------------------- */
 
 struct ref_loss {
 	int k, ignore;

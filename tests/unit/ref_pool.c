@@ -152,14 +152,23 @@ void ref_adaptive_backward(int nc, int h, int w, int p, int q, const double *dy,
 	adaptive(nc, h, w, p, q, dy, dx, true);
 }
 
+/* floor(i * in/out), the ratio and the product in float: a whole number can come out as the one
+ * below, in PyTorch and so here. */
+static int nearest_at(int i, int in, int out)
+{
+	float scale = (float)in / (float)out;
+	int at = (int)floorf((float)i * scale);
+	return at < in ? at : in - 1;
+}
+
 static void nearest(int nc, int h, int w, int p, int q, const double *from, struct ref *to,
 		    bool backward)
 {
 	ref_clear(to);
 	for (int y = 0; y < nc * p * q; y++) {
-		int plane = y / (p * q), i = y / q % p, j = y % q;
-		/* floor(i * h / p), in integers so that nothing can be rounded */
-		int x = (plane * h + i * h / p) * w + j * w / q;
+		int plane = y / (p * q), i = nearest_at(y / q % p, h, p),
+		    j = nearest_at(y % q, w, q);
+		int x = (plane * h + i) * w + j;
 		if (backward)
 			ref_term(to, (size_t)x, from[y]);
 		else
@@ -194,6 +203,9 @@ static void between(int i, int in, int out, int *lo, int *hi, double *part)
 /* to[t] gets a share of a value that lies about `at` pixels from the corner. */
 static void share_of(struct ref *to, size_t t, double share, double from, double at)
 {
+	/* A share that is 0, or is only not so by rounding, need not pass a NaN on. */
+	if (share < 1e-6 && isnan(from))
+		return;
 	ref_term(to, t, share * from);
 	/* The place is rounded as well, to eps * at of the way from pixel to pixel. */
 	to->mag[t] += fabs(from) * at;

@@ -14,6 +14,10 @@ Suite *suite_update(void);
 Suite *suite_gemm(void);
 Suite *suite_conv(void);
 Suite *suite_norm(void);
+Suite *suite_act(void);
+Suite *suite_layout(void);
+Suite *suite_pool(void);
+Suite *suite_loss(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base, suite_board, suite_json, suite_safetensors, suite_picture, suite_dataset,
@@ -24,4 +28,8 @@ static Suite *(*const suites[])(void) = {
 	suite_gemm,
 	suite_conv,
 	suite_norm,
+	suite_act,
+	suite_layout,
+	suite_pool,
+	suite_loss,
 };
