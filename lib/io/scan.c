@@ -332,10 +332,8 @@ int et_scan_next(struct et_scan *s, struct et_err *err)
 		if (s->at >= s->n || s->text[s->at] != ',')
 			return fail_expected(s, object ? "',' or '}'" : "',' or ']'", err);
 		s->at++;
-		skip_space(s);
-		s->from = s->to = s->at;
 		s->state = object ? WANT_KEY : WANT_VALUE;
-		return object ? scan_key(s, err) : scan_value(s, err);
+		return et_scan_next(s, err);
 	case WANT_KEY_OR_END:
 		return at_end ? scan_close(s) : scan_key(s, err);
 	case WANT_KEY:

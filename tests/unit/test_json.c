@@ -134,6 +134,8 @@ START_TEST(refused)
 		{"{\"a\":1,\"b\":{\"c\":1},\n\"\\u0061\":2}",
 		 "t.json:2:1: the key \"a\" appears twice"},
 		{"[{\"x\":{\"y\":1,\"y\":{}}}]", "t.json:1:14: the key \"y\" appears twice"},
+		{"{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":2}",
+		 "the key \"\xf0\x9f\x98\x80\" appears twice"},
 		{"{\"\":1,\"\":2}", "the key \"\" appears twice"},
 		{"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
 		 "t.json:1:33: nested deeper than 32 levels"},
@@ -394,7 +396,7 @@ START_TEST(bools_and_strings)
 	ck_assert(!b);
 	et_json_free(json);
 	/* A long string is not repeated whole, nor cut within a character. */
-	char text[500] = "\"", *p = text + 1;
+	char text[500] = "\"ab", *p = text + 3;
 	for (int i = 0; i < 100; i++, p += 3)
 		memcpy(p, "\xe2\x82\xac", 3);
 	memcpy(p, "\"", 2);

@@ -124,9 +124,9 @@ END_TEST
 START_TEST(contents)
 {
 	const char *path = put_zeros(
-		"{\"__metadata__\":{\"format\":\"pt\",\"k\\n\":\"\\u20ac\"}," T(
-			"conv.weight", "F32", "[4,3,2]", 16,
-			112) "," T("n", "I64", "[]", 8, 16) "," T("b", "BF16", "[2,2]", 0, 8) "}",
+		"{\"__metadata__\":{\"format\":\"pt\",\"k\\n\":\"\\u20ac\\uD83D\\uDE00\\/"
+		"\\\\\\\"\\b\\f\\r\\t\"}," T("conv.weight", "F32", "[4,3,2]", 16, 112) "," T(
+			"n", "I64", "[]", 8, 16) "," T("b", "BF16", "[2,2]", 0, 8) "}",
 		112);
 	ck_assert_msg(et_st_open(&st, path, &err) == 0, "%s", err.text);
 	ck_assert_str_eq(st.path, path);
@@ -146,7 +146,7 @@ START_TEST(contents)
 	ck_assert_ptr_null(et_st_find(&st, ""));
 	ck_assert_ptr_null(et_st_find(&st, "zzz"));
 	ck_assert_str_eq(et_st_meta(&st, "format"), "pt");
-	ck_assert_str_eq(et_st_meta(&st, "k\n"), "\xe2\x82\xac");
+	ck_assert_str_eq(et_st_meta(&st, "k\n"), "\xe2\x82\xac\xf0\x9f\x98\x80/\\\"\b\f\r\t");
 	ck_assert_ptr_null(et_st_meta(&st, "pt"));
 	et_st_close(&st);
 	et_st_close(&st);

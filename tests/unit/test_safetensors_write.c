@@ -178,6 +178,12 @@ START_TEST(refused)
 		ck_assert_int_eq(err.code, bad[i].rc);
 		ck_assert_msg(strstr(err.text, bad[i].error) != NULL, "%s", err.text);
 	}
+	/* Each is small enough, both are not. */
+	const struct et_st_out half[2] = {
+		{.name = "a", .dtype = ET_U8, .rank = 1, .shape = {UINT64_C(1) << 52}},
+		{.name = "b", .dtype = ET_U8, .rank = 1, .shape = {UINT64_C(1) << 52}}};
+	ck_assert_int_eq(write_file(half, 2, NULL, 0, size), ET_EINTERNAL);
+	ck_assert_str_eq(err.text, "the size of all tensors overflows");
 	static const char *const twice[] = {"k", "1", "k", "2"};
 	ck_assert_int_eq(write_file(NULL, 0, twice, 2, NULL), ET_EINTERNAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "the key of __metadata__ \"k\" appears twice"));
