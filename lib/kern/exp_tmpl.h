@@ -1,10 +1,8 @@
 /*
  * The exponential and what rests on it. exp_vf is within 1 ulp of e^x for every float, denormal
- * results included; NaN stays NaN. Tails go through a padded vector, so that a value's result does
+ * results included; NaN stays NaN. Tails go through part of a vector, so that a value's result does
  * not depend on where it stands.
  */
-
-typedef uint32_t vu __attribute__((vector_size(VL * 4)));
 
 /* 32-bit ARM units may reassociate sums, which would undo the two-step reduction below. */
 #if defined(__arm__) && defined(__ARM_NEON)
@@ -53,23 +51,6 @@ ET_INLINE vf exp_vf(vf x)
 	return vf_sel(x == x, p, x);
 }
 
-/* n < VL values, the lanes beyond them 0. */
-ET_INLINE vf load_part(const float *x, size_t n)
-{
-	float t[VL] = {0};
-	for (size_t i = 0; i < n; i++)
-		t[i] = x[i];
-	return vf_load(t);
-}
-
-ET_INLINE void store_part(float *y, vf v, size_t n)
-{
-	float t[VL];
-	vf_store(t, v);
-	for (size_t i = 0; i < n; i++)
-		y[i] = t[i];
-}
-
 /* From e^-|x|, which cannot overflow: small results keep all their digits. */
 ET_INLINE vf sigmoid_vf(vf x)
 {
@@ -83,7 +64,7 @@ static void sigmoid(size_t n, const float *x, float *y)
 	for (; i + VL <= n; i += VL)
 		vf_store(y + i, sigmoid_vf(vf_load(x + i)));
 	if (i < n)
-		store_part(y + i, sigmoid_vf(load_part(x + i, n - i)), n - i);
+		vf_store_part(y + i, sigmoid_vf(vf_load_part(x + i, n - i)), n - i);
 }
 
 static void sigmoid_bwd(size_t n, const float *y, const float *dy, float *dx)
@@ -136,12 +117,10 @@ static float exp_sum(size_t n, const float *x, float top, float *y)
 			vf_store(y + i, e);
 	}
 	if (i < n) {
-		vf e = exp_vf(load_part(x + i, n - i) - top);
-		float t[VL] = {0};
+		vf e = exp_vf(vf_load_part(x + i, n - i) - top);
+		s += vf_first(e, n - i);
 		if (y)
-			store_part(y + i, e, n - i);
-		store_part(t, e, n - i);
-		s += vf_load(t);
+			vf_store_part(y + i, e, n - i);
 	}
 	return vf_sum(s);
 }

@@ -157,6 +157,13 @@ struct et_kern {
 	 * columns b of wrow[a] * wcol[b] * x[a*row + b*pixel + ch], divided by count.
 	 */
 	void (*window)(const struct et_window *g, size_t c, const float *x, bool acc, float *y);
+	/*
+	 * n pixels of c channels between two rows of w: with v(i) = (1-down)*x0[i] + down*x1[i],
+	 * y[j] = (1-part[j]) * v(lo[j]) + part[j] * v(lo[j]+1), the last pixel standing in for one
+	 * beyond it. lo never decreases.
+	 */
+	void (*lerp_row)(size_t n, const int *lo, const float *part, int w, size_t c,
+			 const float *x0, const float *x1, float down, float *y);
 
 	/* ---- exponentials: exp within 1 ulp, sigmoid within 2.5; NaN stays NaN ----------------------- */
 	void (*sigmoid)(size_t n, const float *x, float *y); /* y = 1 / (1 + exp(-x)) */
@@ -165,6 +172,14 @@ struct et_kern {
 	float (*row_max)(size_t n, const float *x); /* n > 0; NaN when there is one */
 	/* y = exp(x - top), y may be NULL or x; returns the sum of them. */
 	float (*exp_sum)(size_t n, const float *x, float top, float *y);
+
+	/* ---- dropout ---- */
+	/* out[4*i + j] = word j of et_philox(key, counter) with counter[0] + i, i < n. */
+	void (*philox)(const uint32_t key[2], const uint32_t counter[4], size_t n, uint32_t *out);
+	/* Bit i of bits (may be NULL) = number[i]>>8 >= least; y = x * (bit ? keep : 0). n as for
+	 * act. */
+	void (*drop)(size_t n, const uint32_t *number, uint32_t least, float keep, const float *x,
+		     float *y, uint32_t *bits);
 };
 
 extern const struct et_kern et_kern_generic;

@@ -39,6 +39,7 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/update_tmpl.h"
 #include "kern/pool_tmpl.h"
 #include "kern/exp_tmpl.h"
+#include "kern/drop_tmpl.h"
 
 #define CAT_(a, b) a##b
 #define CAT(a, b)  CAT_(a, b)
@@ -85,8 +86,11 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.max_forward = max_forward,
 	.max_backward = max_backward,
 	.window = window,
+	.lerp_row = lerp_row,
 	.sigmoid = sigmoid,
 	.sigmoid_bwd = sigmoid_bwd,
 	.row_max = row_max,
 	.exp_sum = exp_sum,
+	.philox = philox,
+	.drop = drop,
 };

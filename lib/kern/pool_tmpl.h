@@ -74,7 +74,8 @@ ET_INLINE void max_row(const struct et_dw_row *g, int kh, const float *const *xr
 		top++;
 	for (int j = 0; j < g->q; j++, y += c, index += index ? c : 0) {
 		int first = j * g->sw - g->pw;
-		tap_range(g, j, &m.b0, &m.b1);
+		m.b0 = first < 0 ? -first : 0;
+		m.b1 = g->w - first < g->kw ? g->w - first : g->kw;
 		m.at = first * (ptrdiff_t)c;
 		m.first = top * g->kw + m.b0;
 		size_t ch = 0;
@@ -204,4 +205,35 @@ static void window(const struct et_window *g, size_t c, const float *x, bool acc
 		window_as(g, c, x, y, false, true);
 	else
 		window_as(g, c, x, y, false, false);
+}
+
+/* Channels outside, pixels inside: neighbours share a vertical mean, which stays in a register. */
+static void lerp_row(size_t n, const int *lo, const float *part, int w, size_t c, const float *x0,
+		     const float *x1, float down, float *y)
+{
+	const float up = 1 - down;
+	size_t ch = 0;
+
+	for (; c >= VL && ch < c; ch = next_vec(ch, c)) {
+		vf a = {0}, b = {0};
+		for (size_t j = 0; j < n; j++) {
+			if (j == 0 || lo[j] != lo[j - 1]) {
+				size_t l = (size_t)lo[j] * c + ch, r = lo[j] + 1 < w ? l + c : l;
+				a = vf_load(x0 + l) * up + vf_load(x1 + l) * down;
+				b = vf_load(x0 + r) * up + vf_load(x1 + r) * down;
+			}
+			vf_store(y + j * c + ch, a * (1 - part[j]) + b * part[j]);
+		}
+	}
+	for (; ch < c; ch++) {
+		float a = 0, b = 0;
+		for (size_t j = 0; j < n; j++) {
+			if (j == 0 || lo[j] != lo[j - 1]) {
+				size_t l = (size_t)lo[j] * c + ch, r = lo[j] + 1 < w ? l + c : l;
+				a = x0[l] * up + x1[l] * down;
+				b = x0[r] * up + x1[r] * down;
+			}
+			y[j * c + ch] = a * (1 - part[j]) + b * part[j];
+		}
+	}
 }

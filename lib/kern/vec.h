@@ -26,6 +26,7 @@
 
 typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
+typedef uint32_t vu __attribute__((vector_size(VL * 4)));
 
 #define ET_INLINE    static inline __attribute__((always_inline))
 #define ET_PRAGMA(x) _Pragma(#x)
@@ -53,6 +54,38 @@ ET_INLINE vf vf_set1(float x)
 	return x - (vf){0};
 }
 
+/* Lanes i < n, and 0 in the others, from n < VL floats: nothing beyond them is read. */
+ET_INLINE vf vf_load_part(const float *p, size_t n)
+{
+#if defined(__AVX512F__)
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+	const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+	return (vf)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane));
+#else
+	vf v = {0};
+	for (int i = 0; i < VL - 1; i++)
+		if ((size_t)i < n)
+			v[i] = p[i];
+	return v;
+#endif
+}
+
+/* The inverse. */
+ET_INLINE void vf_store_part(float *p, vf v, size_t n)
+{
+#if defined(__AVX512F__)
+	_mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+	const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+	_mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane), (__m256)v);
+#else
+	for (int i = 0; i < VL - 1; i++)
+		if ((size_t)i < n)
+			p[i] = v[i];
+#endif
+}
+
 /* mask ? a : b, lane by lane; mask lanes are 0 or -1. */
 ET_INLINE vf vf_sel(vi mask, vf a, vf b)
 {
@@ -70,15 +103,30 @@ ET_INLINE vf vf_min_nan(vf a, vf b)
 	return vf_sel(a > b, b, a);
 }
 
+/* v where i < n, 0 in the other lanes. */
+ET_INLINE vf vf_first(vf v, size_t n)
+{
+	vi lane;
+	for (int i = 0; i < VL; i++)
+		lane[i] = i;
+	return (vf)((vi)v & (lane < (int32_t)n));
+}
+
 /* The sum of all lanes, in a fixed order. */
 ET_INLINE float vf_sum(vf v)
 {
-	float t[VL];
-	memcpy(t, &v, sizeof(v));
-	for (int half = VL / 2; half; half /= 2)
-		for (int i = 0; i < half; i++)
-			t[i] += t[i + half];
-	return t[0];
+	/* Halves upon halves: lane i of what is left is lane i + lane i + half. */
+#if VL == 16
+	v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+	v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+	v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
+#elif VL == 8
+	v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+	v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1);
+#else
+	v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+#endif
+	return v[0] + v[1];
 }
 
 /* Bit i = lane i of a comparison's result. */

@@ -1,4 +1,5 @@
 /* Sums, copies, products and dropout. */
+#include <math.h>
 #include <string.h>
 
 #include "op/op.h"
@@ -159,39 +160,30 @@ void et_mul_backward(const struct et_ctx *x, int n, size_t hw, int c, bool gate,
 /* ---- dropout --------------------------------------------------------------------------------- */
 
 struct dropout {
+	const struct et_kern *k;
 	struct et_rng stream; /* key, and a counter whose first word is still to be set */
-	float p, keep;	      /* keep: 1 / (1-p) */
+	uint32_t least;	      /* 24-bit numbers below it are dropped */
+	float keep;	      /* 1 / (1-p) */
 	size_t first;
 	const float *in;
 	float *y;
 	uint32_t *bits;
 };
 
-/* A word of bits at a time; a Philox block serves the four elements 4*g .. 4*g + 3 of the batch. */
+/* A Philox block serves the four elements 4*g .. 4*g + 3 of the batch. */
 static void dropout_piece(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct dropout *d = arg;
-	uint32_t counter[4], number[4];
+	uint32_t counter[4], number[1024 + 4];
 	(void)thread;
 
 	memcpy(counter, d->stream.counter, sizeof(counter));
-	for (size_t i = begin; i < end; i += 32) {
-		size_t n = et_min(32, end - i);
-		uint32_t word = 0;
-		for (size_t j = 0; j < n; j++) {
-			size_t e = d->first + i + j;
-			if (j == 0 || e % 4 == 0) {
-				counter[0] = (uint32_t)(e / 4);
-				et_philox(d->stream.key, counter, number);
-			}
-			float u = (float)(number[e % 4] >> 8) * 0x1p-24f;
-			word |= (uint32_t)(u >= d->p) << j;
-		}
-		/* A product and not a choice: a NaN that is dropped is still seen. */
-		for (size_t j = 0; j < n; j++)
-			d->y[i + j] = d->in[i + j] * (word >> j & 1 ? d->keep : 0);
-		if (d->bits)
-			d->bits[i / 32] = word;
+	for (size_t i = begin; i < end; i += 1024) {
+		size_t n = et_min(1024, end - i), e = d->first + i;
+		counter[0] = (uint32_t)(e / 4);
+		d->k->philox(d->stream.key, counter, et_ceil_div(e % 4 + n, 4), number);
+		d->k->drop(n, number + e % 4, d->least, d->keep, d->in + i, d->y + i,
+			   d->bits ? d->bits + i / 32 : NULL);
 	}
 }
 
@@ -199,8 +191,10 @@ void et_dropout_forward(const struct et_ctx *x, float p, uint64_t seed, uint64_t
 			uint32_t layer, size_t first, size_t n, const float *in, float *y,
 			uint32_t *bits)
 {
-	struct dropout d = {.stream = et_rng_open(seed, ET_STREAM_DROPOUT, step, layer),
-			    .p = p,
+	/* u >= p for u = 24 bits / 2^24 is a comparison of integers; p = 1 drops all. */
+	struct dropout d = {.k = x->k,
+			    .stream = et_rng_open(seed, ET_STREAM_DROPOUT, step, layer),
+			    .least = (uint32_t)ceilf(p * 0x1p24f),
 			    .keep = p < 1 ? 1 / (1 - p) : 0,
 			    .first = first,
 			    .in = in,

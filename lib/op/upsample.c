@@ -91,28 +91,30 @@ static void nearest_rows(void *arg, size_t begin, size_t end, int thread)
 	}
 }
 
+/* Columns whose taps are computed at a time, for all rows of a piece. */
+#define COLS 512
+
 static void bilinear_rows(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct job *j = arg;
 	(void)thread;
 
-	for (size_t r = begin; r < end; r++) {
-		struct tap v = tap_of(j->mode, &j->v, (int)(r % (size_t)j->v.out));
-		const float wrow[2] = {1 - v.part, v.part};
-		const float *top =
-			j->in + (r / (size_t)j->v.out * (size_t)j->v.in + (size_t)v.lo) * in_row(j);
-		for (int q = 0; q < j->h.out; q++) {
-			struct tap h = tap_of(j->mode, &j->h, q);
-			const float wcol[2] = {1 - h.part, h.part};
-			struct et_window w = {.rows = v.hi - v.lo + 1,
-					      .cols = h.hi - h.lo + 1,
-					      .row = in_row(j),
-					      .pixel = j->c,
-					      .wrow = wrow,
-					      .wcol = wcol,
-					      .count = 1};
-			j->k->window(&w, j->c, top + (size_t)h.lo * j->c, false,
-				     j->out + r * out_row(j) + (size_t)q * j->c);
+	for (int q = 0; q < j->h.out; q += COLS) {
+		int lo[COLS], n = j->h.out - q < COLS ? j->h.out - q : COLS;
+		float part[COLS];
+		for (int i = 0; i < n; i++) {
+			struct tap h = tap_of(j->mode, &j->h, q + i);
+			lo[i] = h.lo;
+			part[i] = h.part;
+		}
+		for (size_t r = begin; r < end; r++) {
+			struct tap v = tap_of(j->mode, &j->v, (int)(r % (size_t)j->v.out));
+			const float *img =
+				j->in + r / (size_t)j->v.out * (size_t)j->v.in * in_row(j);
+			j->k->lerp_row((size_t)n, lo, part, j->h.in, j->c,
+				       img + (size_t)v.lo * in_row(j),
+				       img + (size_t)v.hi * in_row(j), v.part,
+				       j->out + r * out_row(j) + (size_t)q * j->c);
 		}
 	}
 }
