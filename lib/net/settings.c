@@ -1,7 +1,6 @@
 /* The one table of training settings: the spec's "train" keys and the command's options. */
 #include <float.h>
-#include <limits.h>
-#include <math.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,12 +237,42 @@ const char *et_conf_value(const struct et_conf *conf, size_t i)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/*
+ * The shorter of two spellings that gives the number back. In no locale but C's, which an embedding
+ * program may have left.
+ */
+static void spell(double v, char buf[32])
+{
+	locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	locale_t before = c ? uselocale(c) : (locale_t)0;
+
+	snprintf(buf, 32, "%.15g", v);
+	if (strtod(buf, NULL) != v)
+		snprintf(buf, 32, "%.17g", v);
+	if (c) {
+		uselocale(before);
+		freelocale(c);
+	}
+}
+
+static const char *kind_of(const cJSON *v)
+{
+	return cJSON_IsString(v)   ? "a string"
+	       : cJSON_IsNumber(v) ? "a number"
+	       : cJSON_IsArray(v)  ? "an array"
+	       : cJSON_IsObject(v) ? "an object"
+	       : cJSON_IsNull(v)   ? "null"
+				   : "true or false";
+}
+
 /* The text of a JSON value: a number or string as it stands, an array of strings joined with
  * commas. */
 static int json_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
 {
 	if (cJSON_IsNumber(v) && (s->kind == ET_SET_INT || s->kind == ET_SET_FLOAT)) {
-		*text = et_asprintf("%.17g", v->valuedouble);
+		char buf[32];
+		spell(v->valuedouble, buf);
+		*text = et_strdup(buf);
 	} else if (cJSON_IsString(v) && s->kind != ET_SET_INT && s->kind != ET_SET_FLOAT) {
 		*text = et_strdup(v->valuestring);
 	} else if (cJSON_IsArray(v) && s->kind == ET_SET_LIST) {
@@ -264,8 +293,8 @@ static int json_text(const cJSON *v, const struct et_setting *s, char **text, st
 	} else {
 		static const char *const kinds[] = {"an integer", "a number", "a string",
 						    "a string", "a string or an array of strings"};
-		return et_fail(err, ET_EDATA, "train: %s: expected %s, found another type of value",
-			       s->key, kinds[s->kind]);
+		return et_fail(err, ET_EDATA, "train: %s: expected %s, found %s", s->key,
+			       kinds[s->kind], kind_of(v));
 	}
 	return *text ? ET_OK : et_fail(err, ET_ENOMEM, "out of memory");
 }
@@ -292,20 +321,20 @@ static int read_all(struct et_train *t, const cJSON *train, const struct et_conf
 	return ET_OK;
 }
 
-static int check(struct et_train *t, struct et_err *err)
+/* code: what a wrong combination is, a wrong use or wrong data. */
+static int check(struct et_train *t, int code, struct et_err *err)
 {
 	if (t->last && *t->trainable)
-		return et_fail(err, ET_EUSAGE,
+		return et_fail(err, code,
 			       "last and trainable exclude each other: found last %d and trainable "
 			       "'%.100s'",
 			       t->last, t->trainable);
 	if (t->micro_batch > t->batch_size)
-		return et_fail(err, ET_EUSAGE,
-			       "micro_batch must not exceed batch_size: found %d and %d",
+		return et_fail(err, code, "micro_batch must not exceed batch_size: found %d and %d",
 			       t->micro_batch, t->batch_size);
 	if (t->schedule == ET_COSINE && t->lr_min > t->lr)
-		return et_fail(err, ET_EUSAGE, "lr_min must not exceed lr: found %g and %g",
-			       t->lr_min, t->lr);
+		return et_fail(err, code, "lr_min must not exceed lr: found %g and %g", t->lr_min,
+			       t->lr);
 	if (!*t->augment)
 		return assign(t, index_of("augment"), "none", ET_EINTERNAL, err);
 	return ET_OK;
@@ -326,7 +355,7 @@ int et_train_read(struct et_train *t, const cJSON *train, const struct et_conf *
 	if (!status && conf && conf->value[last] && !conf->value[globs])
 		status = assign(t, globs, "", ET_EINTERNAL, err);
 	if (!status)
-		status = check(t, err);
+		status = check(t, conf ? ET_EUSAGE : ET_EDATA, err);
 	if (status)
 		et_train_free(t);
 	return status;
@@ -367,7 +396,8 @@ void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
 			snprintf(buf, n, "%d", *(const int *)(const void *)at);
 		return;
 	case ET_SET_FLOAT:
-		snprintf(buf, n, "%.17g", *(const double *)(const void *)at);
+		spell(*(const double *)(const void *)at, name);
+		snprintf(buf, n, "%s", name);
 		return;
 	case ET_SET_CHOICE:
 		snprintf(buf, n, "%s", choice_name(s->arg, *(const int *)(const void *)at, name));
@@ -376,25 +406,5 @@ void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
 	case ET_SET_LIST:
 		snprintf(buf, n, "%s", *(char *const *)(const void *)at);
 		return;
-	}
-}
-
-double et_train_lr(const struct et_train *t, uint64_t step, uint64_t per_epoch)
-{
-	double warm = t->warmup * (double)per_epoch, s = (double)step;
-	double total = (double)t->epochs * (double)per_epoch;
-
-	if (s < warm)
-		return t->lr * (s + 1) / ceil(warm);
-	switch (t->schedule) {
-	case ET_STEP:
-		return t->lr * pow(t->gamma, floor(s / (t->step_size * (double)per_epoch)));
-	case ET_COSINE: {
-		double at = (s - ceil(warm)) / fmax(total - ceil(warm), 1);
-		return t->lr_min +
-		       (t->lr - t->lr_min) / 2 * (1 + cos(3.14159265358979323846 * fmin(at, 1)));
-	}
-	default:
-		return t->lr;
 	}
 }
