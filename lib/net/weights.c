@@ -113,10 +113,11 @@ static const char *bare(const char *name)
 	return name;
 }
 
-static const struct et_st_tensor *lookup(const struct et_st *st, const char *name)
+/* The tensor of the file that a parameter is read from. */
+static const struct et_st_tensor *source(const struct et_st *st, const char *name, bool strict)
 {
 	const struct et_st_tensor *t = et_st_find(st, name);
-	for (size_t i = 0; !t && i < st->n; i++)
+	for (size_t i = 0; !strict && !t && i < st->n; i++)
 		if (strcmp(bare(st->tensors[i].name), name) == 0)
 			t = &st->tensors[i];
 	return t;
@@ -182,7 +183,7 @@ static bool other_head(const struct et_net *net, const struct et_param *p,
 static int read_param(struct et_net *net, struct et_param *p, const struct et_st *st, bool strict,
 		      char *dropped, struct list *missing, struct list *misfit, struct et_err *err)
 {
-	const struct et_st_tensor *t = strict ? et_st_find(st, p->name) : lookup(st, p->name);
+	const struct et_st_tensor *t = source(st, p->name, strict);
 	char want[128], found[128];
 
 	if (!t) {
@@ -190,14 +191,19 @@ static int read_param(struct et_net *net, struct et_param *p, const struct et_st
 			list_add(missing, "%s%s%s", p->name, "", "");
 		return ET_OK;
 	}
-	if (p->kind == ET_PARAM_COUNTER)
+	/* Files of 16-bit weights may hold the counter as another such number: it is of no use. */
+	if (p->kind == ET_PARAM_COUNTER && t->dtype != ET_I64 && !strict)
+		return ET_OK;
+	if (p->kind == ET_PARAM_COUNTER && t->count == 1)
 		return et_st_read_i64(st, t, &p->counter, err);
-	if (same_shape(p, t))
+	if (p->kind != ET_PARAM_COUNTER && same_shape(p, t))
 		return read_tensor(p, st, t, p->value, err);
 	if (!strict && other_head(net, p, t)) {
-		snprintf(dropped, 256, "%s: %s in the file, %s here", net->nodes[p->node].name,
-			 et_st_shape_text(t->rank, t->shape, found),
-			 et_st_shape_text(p->rank, p->shape, want));
+		if (!*dropped) /* the weight, which comes before the bias */
+			snprintf(dropped, 256, "%s: %s in the file, %s here",
+				 net->nodes[p->node].name,
+				 et_st_shape_text(t->rank, t->shape, found),
+				 et_st_shape_text(p->rank, p->shape, want));
 		return ET_OK;
 	}
 	list_add(misfit, "%s (expected %s, found %s)", p->name,
@@ -206,12 +212,22 @@ static int read_param(struct et_net *net, struct et_param *p, const struct et_st
 	return ET_OK;
 }
 
-static bool wanted(const struct et_net *net, const char *name)
+static bool has_param(const struct et_net *net, const char *name)
 {
 	for (int i = 0; i < net->n_params; i++)
 		if (strcmp(net->params[i].name, name) == 0)
 			return true;
 	return false;
+}
+
+/* Is a parameter read from t? Of two that stand for one, with and without a prefix, one is not. */
+static bool wanted(const struct et_net *net, const struct et_st *st, const struct et_st_tensor *t,
+		   bool strict)
+{
+	const char *name = bare(t->name);
+
+	return has_param(net, t->name) ||
+	       (!strict && has_param(net, name) && source(st, name, strict) == t);
 }
 
 int et_net_read(struct et_net *net, const struct et_st *st, bool strict, char dropped[256],
@@ -224,7 +240,7 @@ int et_net_read(struct et_net *net, const struct et_st *st, bool strict, char dr
 		dropped = ignored;
 	dropped[0] = 0;
 	for (size_t i = 0; i < st->n; i++)
-		if (!wanted(net, strict ? st->tensors[i].name : bare(st->tensors[i].name)))
+		if (!wanted(net, st, &st->tensors[i], strict))
 			list_add(&unexpected, "%s%s%s", st->tensors[i].name, "", "");
 	for (int i = 0; i < net->n_params; i++)
 		ET_TRY(read_param(net, &net->params[i], st, strict, dropped, &missing, &misfit,
