@@ -185,6 +185,8 @@ int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments
 	if (eval_batch)
 		ET_TRY(et_program_make(&net->eval, net, false, eval_batch, err));
 	lay_out(net, net->moments, &hold);
+	if (hold.failed)
+		return et_fail(err, ET_EFIT, "the weights exceed the addresses of this machine");
 	net->hold_bytes = hold.peak;
 	if (train && net->train)
 		fill(net, net->train, true, train);
@@ -208,6 +210,17 @@ void et_net_count(const struct et_net *net, double *forward, double *backward, i
 	}
 }
 
+/* One block, which the programs share out: measured first, since the arena may add to it. */
+static int open_live(struct et_net *net, size_t bytes, struct et_err *err)
+{
+	struct et_arena measure = et_arena_measure();
+
+	et_arena_alloc(&measure, bytes, 1);
+	ET_TRY(et_arena_open(&net->live, measure.peak, err));
+	et_arena_alloc(&net->live, bytes, 1);
+	return ET_OK;
+}
+
 int et_net_alloc(struct et_net *net, struct et_err *err)
 {
 	size_t live = 0, work = 0;
@@ -221,7 +234,7 @@ int et_net_alloc(struct et_net *net, struct et_err *err)
 		work = et_max(work, net->eval->work);
 	}
 	ET_TRY(et_arena_open(&net->hold, net->hold_bytes, err));
-	ET_TRY(et_arena_open(&net->live, live, err));
+	ET_TRY(open_live(net, live, err));
 	ET_TRY(et_arena_open(&net->work, work, err));
 	lay_out(net, net->moments, &net->hold);
 	return net->hold.failed ? et_fail(err, ET_EINTERNAL,

@@ -178,6 +178,7 @@ struct et_net {
 	int moments; /* as planned */
 	size_t hold_bytes, bytes_weights, bytes_grads, bytes_optimizer;
 	bool want_input_grad;
+	bool naive; /* for tests: plans fuse nothing, overwrite nothing and share no memory */
 };
 
 /* Shapes, parameters; nothing is allocated for tensors yet. The spec must outlive the net. */

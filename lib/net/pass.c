@@ -157,11 +157,13 @@ bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char 
 	}
 	for (int i = 0; i < net->n; i++) {
 		struct et_node *node = &net->nodes[i];
-		for (int k = 0; k < 4; k++) {
+		/* Running statistics that the pass itself writes are results, not causes. */
+		int kinds = pass->training && node->bn_batch ? ET_P_MEAN : ET_P_TRACKED;
+		for (int k = 0; k < kinds; k++) {
 			const struct et_param *p =
 				node->param[k] < 0 ? NULL : &net->params[node->param[k]];
 			if (p && !finite_all(p->value, p->count)) {
-				snprintf(buf, n, "layer %s: parameter %s", node->name, p->name);
+				snprintf(buf, n, "parameter %s", p->name);
 				return true;
 			}
 		}

@@ -17,6 +17,22 @@ struct maker {
 	bool failed;
 };
 
+/* A batch whose tensors could overflow the sums below is out of reach of any machine it could run
+ * on: a 32-bit one has 4 GB of addresses. */
+static bool addressable(const struct et_net *net, int batch)
+{
+	double floats = (double)et_shape_count(net->input);
+
+	for (int i = 0; i < net->n; i++)
+		for (int k = 0; k < net->nodes[i].n_in; k++) {
+			int t = net->nodes[i].in[k];
+			floats += (double)et_shape_count(t ? net->nodes[t - 1].out : net->input) +
+				  (double)et_shape_count(net->nodes[i].out);
+		}
+	/* A value, a gradient, a temporary and something saved of each. */
+	return floats * 4 * sizeof(float) * batch < (double)(SIZE_MAX / 2);
+}
+
 static int backward_time(const struct maker *m, int node)
 {
 	return 2 * m->n - node;
@@ -35,6 +51,10 @@ static int new_slot(struct maker *m, size_t bytes, int begin, int end)
 		}
 		p->slots = more;
 		p->cap_slots = cap;
+	}
+	if (m->net->naive) {
+		begin = 0;
+		end = 2 * m->n + 1;
 	}
 	p->slots[p->n_slots] = (struct et_slot){.bytes = bytes, .begin = begin, .end = end};
 	return p->n_slots++;
@@ -150,13 +170,18 @@ static void find_last(struct maker *m)
 	use_until(m, m->n, m->n); /* the loss reads the logits */
 }
 
+static bool in_place(const struct maker *m, int i)
+{
+	return m->net->nodes[i].type->in_place && !m->net->naive;
+}
+
 /* May node i write its output over its first input? Nobody may need that afterwards. */
 static bool overwrites(const struct maker *m, int i)
 {
 	const struct et_node *node = &m->net->nodes[i];
 	int a = node->in[0];
 
-	if (!node->type->in_place || a == 0 || m->p->y[a] < 0 || m->last[a] != i)
+	if (!in_place(m, i) || a == 0 || m->p->y[a] < 0 || m->last[a] != i)
 		return false;
 	for (int k = 1; k < node->n_in; k++)
 		if (node->in[k] == a)
@@ -201,7 +226,7 @@ static void place_gradients(struct maker *m)
 		int now = backward_time(m, i);
 		for (int k = node->n_in - 1; k >= 0 && node->active; k--) {
 			int t = node->in[k], at = p->first[i] + k;
-			bool in_dy = node->type->in_place && k == 0;
+			bool in_dy = in_place(m, i) && k == 0;
 			if (!m->net->needs_grad[t]) {
 				p->dx[at] = ET_DX_NONE;
 			} else if (p->g[t] >= 0) {
@@ -235,6 +260,7 @@ static void measure_work(struct maker *m)
 			(size_t)m->p->batch * (size_t)end.h * (size_t)end.w, NULL, NULL, 1, NULL,
 			&sum, &work);
 	m->p->work = work.peak;
+	m->failed |= work.failed;
 }
 
 static bool alloc_program(struct maker *m)
@@ -279,13 +305,18 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 
 	if (!m.p)
 		return et_fail(err, ET_ENOMEM, "out of memory");
+	if (!addressable(net, batch)) {
+		free(m.p);
+		return et_fail(err, ET_EFIT, "a batch of %d exceeds the addresses of this machine",
+			       batch);
+	}
 	m.p->training = training;
 	m.p->batch = batch;
 	if (!alloc_program(&m)) {
 		m.failed = true;
 	} else {
 		find_uses(&m);
-		for (int i = 0; i < m.n; i++)
+		for (int i = 0; i < m.n && !net->naive; i++)
 			if (net->nodes[i].type == &et_type_conv2d ||
 			    net->nodes[i].type == &et_type_linear)
 				fuse(&m, i);
