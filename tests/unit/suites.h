@@ -10,6 +10,7 @@ Suite *suite_dataset(void);
 Suite *suite_ref(void);
 Suite *suite_kern(void);
 Suite *suite_tile(void);
+Suite *suite_rows(void);
 Suite *suite_update(void);
 Suite *suite_gemm(void);
 Suite *suite_conv(void);
@@ -24,6 +25,7 @@ static Suite *(*const suites[])(void) = {
 	suite_ref,
 	suite_kern,
 	suite_tile,
+	suite_rows,
 	suite_update,
 	suite_gemm,
 	suite_conv,
