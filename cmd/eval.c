@@ -44,9 +44,11 @@ static int take_operands(const struct call *c, struct et_eval *run, struct et_er
 	if (c->operands > 2)
 		return et_fail(err, ET_EUSAGE, "unexpected operand '%s' after RUN|SPEC and DATA",
 			       c->operand[2]);
-	if (c->operands < 2)
-		return et_fail(err, ET_EUSAGE, "expected RUN|SPEC and DATA, found %s%s",
-			       c->operands ? "only " : "nothing", c->operands ? c->operand[0] : "");
+	if (c->operands == 0)
+		return et_fail(err, ET_EUSAGE, "expected RUN|SPEC and DATA, found nothing");
+	if (c->operands == 1)
+		return et_fail(err, ET_EUSAGE, "expected RUN|SPEC and DATA, found only '%s'",
+			       c->operand[0]);
 	run->model = c->operand[0];
 	run->data = c->operand[1];
 	return ET_OK;

@@ -21,8 +21,9 @@ export EDGETRAIN RUNNER CLI
 
 # What the user's own environment says must not matter.
 unset ET_ISA NO_COLOR OMP_NUM_THREADS
-LC_ALL=C TERM=dumb
-export LC_ALL TERM
+# Waiting threads sleep: tests run beside other work, on nets too small to gain from spinning.
+LC_ALL=C TERM=dumb OMP_WAIT_POLICY=passive
+export LC_ALL TERM OMP_WAIT_POLICY
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/edgetrain-cli.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Help on a command that is not there.
+. "$CLI"
+edgetrain help evel

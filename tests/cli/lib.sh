@@ -1,0 +1,88 @@
+# shellcheck shell=sh
+# Helpers of the cases: a small dataset, a small network, and the program under test.
+
+# shellcheck disable=SC2086 # RUNNER may be several words
+edgetrain() { $RUNNER "$EDGETRAIN" "$@"; }
+
+# In the background: `start fit ... &`, so that $! is the program itself.
+# shellcheck disable=SC2086
+start() { exec $RUNNER "$EDGETRAIN" "$@"; }
+
+fail() {
+	echo "$*" >&2
+	exit 1
+}
+skip() {
+	echo "$*" >&2
+	exit 77
+}
+
+# idx FILE SIZE COUNT SEED: COUNT pictures of SIZE x SIZE in three classes, and their labels. The
+# classes are stripes across, stripes down, and a chequerboard, each with noise.
+idx() {
+	LC_ALL=C awk -v size="$2" -v count="$3" -v seed="$4" -v what="$5" '
+	function byte(v) { printf "\\%03o", v }
+	function long(v) { byte(0); byte(0); byte(int(v / 256)); byte(v % 256) }
+	function noise() { seed = (seed * 1103 + 12345) % 65536; return int(seed / 512) }
+	BEGIN {
+		byte(0); byte(0); byte(8); byte(what == "images" ? 3 : 1)
+		long(count)
+		if (what == "images") { long(size); long(size) }
+		for (i = 0; i < count; i++) {
+			class = i % 3
+			if (what != "images") { byte(class); continue }
+			for (y = 0; y < size; y++)
+				for (x = 0; x < size; x++) {
+					on = class == 0 ? y : class == 1 ? x : x + y
+					byte((on % 2) * 100 + noise())
+				}
+		}
+	}' | {
+		read -r text || :
+		# shellcheck disable=SC2059 # the text is the format: octal escapes
+		printf "$text" >"$1"
+	}
+}
+
+# data DIR [TRAIN [TEST [SIZE]]]: an IDX dataset.
+data() {
+	mkdir -p "$1"
+	idx "$1/train-images-idx3-ubyte" "${4:-8}" "${2:-60}" 1 images
+	idx "$1/train-labels-idx1-ubyte" "${4:-8}" "${2:-60}" 1 labels
+	idx "$1/t10k-images-idx3-ubyte" "${4:-8}" "${3:-30}" 2 images
+	idx "$1/t10k-labels-idx1-ubyte" "${4:-8}" "${3:-30}" 2 labels
+}
+
+# spec FILE [CLASSES]: a small residual network that learns it.
+spec() {
+	cat >"$1" <<-END
+	{"name": "tiny", "classes": ${2:-3},
+	 "input": {"channels": 1, "height": 8, "width": 8, "mean": 0.5, "std": 0.25},
+	 "layers": [
+	  {"name": "conv1", "type": "conv2d", "out_channels": 8, "kernel_size": 3, "padding": 1,
+	   "bias": false},
+	  {"name": "bn1", "type": "batchnorm2d"},
+	  {"type": "relu"},
+	  {"name": "layer1.0", "type": "basic_block", "out_channels": 16, "stride": 2},
+	  {"type": "dropout", "p": 0.1},
+	  {"type": "global_avgpool2d"},
+	  {"name": "fc", "type": "linear", "out_features": ${2:-3}}],
+	 "train": {"epochs": 3, "batch_size": 10, "lr": 0.05, "augment": ["flip", "crop:1"]}}
+	END
+}
+
+# value NAME: the number after NAME in "name value" lines or pairs on standard input.
+value() { tr -s ' ' '\n' | grep -x -A 1 -e "$1" | sed -n 2p; }
+
+# at_least A B
+at_least() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a >= b) }'; }
+
+# until COMMAND...: waits for it to succeed, 30 seconds at most.
+until_true() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || fail "waited in vain for: $*"
+		sleep 0.05
+	done
+}

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Rows, columns, totals.
+. "$CLI"
+spec s.json
+edgetrain plan s.json

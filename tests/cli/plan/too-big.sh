@@ -1,0 +1,5 @@
+#!/bin/sh
+# What does not fit: exit code 80 with numbers.
+. "$CLI"
+spec s.json
+edgetrain plan s.json --max-memory 1M

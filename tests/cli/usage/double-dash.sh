@@ -1,0 +1,4 @@
+#!/bin/sh
+# Behind -- nothing is an option.
+. "$CLI"
+edgetrain fit -- --help

@@ -1,0 +1,4 @@
+#!/bin/sh
+# An empty file name.
+. "$CLI"
+edgetrain fit spec.json data --init=

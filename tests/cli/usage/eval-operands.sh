@@ -1,0 +1,4 @@
+#!/bin/sh
+# eval with one operand.
+. "$CLI"
+edgetrain eval run

@@ -1,0 +1,4 @@
+#!/bin/sh
+# A flag with a value.
+. "$CLI"
+edgetrain eval run data --per-class=yes

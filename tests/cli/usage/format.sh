@@ -1,0 +1,4 @@
+#!/bin/sh
+# An output format that is not there.
+. "$CLI"
+edgetrain plan spec.json --format xml

@@ -1,0 +1,4 @@
+#!/bin/sh
+# No command at all.
+. "$CLI"
+edgetrain

@@ -1,0 +1,4 @@
+#!/bin/sh
+# fit without operands.
+. "$CLI"
+edgetrain fit

@@ -1,0 +1,4 @@
+#!/bin/sh
+# An option without its value.
+. "$CLI"
+edgetrain fit spec.json data --lr

@@ -1,0 +1,4 @@
+#!/bin/sh
+# A setting that is not a number.
+. "$CLI"
+edgetrain fit spec.json data --lr abc

@@ -1,0 +1,4 @@
+#!/bin/sh
+# fit with one operand.
+. "$CLI"
+edgetrain fit spec.json

@@ -1,0 +1,4 @@
+#!/bin/sh
+# plan without operands.
+. "$CLI"
+edgetrain plan

@@ -1,0 +1,4 @@
+#!/bin/sh
+# A command that is near nothing.
+. "$CLI"
+edgetrain xylophone

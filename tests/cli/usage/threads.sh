@@ -1,0 +1,4 @@
+#!/bin/sh
+# An option of the program's own outside its range.
+. "$CLI"
+edgetrain fit spec.json data --threads 0

@@ -1,0 +1,4 @@
+#!/bin/sh
+# A misspelt command: the nearest is named.
+. "$CLI"
+edgetrain fitt

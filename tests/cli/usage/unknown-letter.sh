@@ -1,0 +1,4 @@
+#!/bin/sh
+# An unknown letter in a bundle.
+. "$CLI"
+edgetrain fit -qz spec.json data
