@@ -6,12 +6,15 @@
  */
 #include "op/gather.h"
 
-/* [begin, end) of part t of `parts` of n units in panels of `unit`. */
-static void part(size_t n, size_t unit, int t, int parts, size_t *begin, size_t *end)
+/*
+ * Into how many pieces to cut a side of n elements. Each piece packs the other operand again, which
+ * costs about 16/n of its work, so that more pieces than threads are only for long sides; and a
+ * GEMM of a few microseconds is not worth handing out.
+ */
+static size_t pieces_of(const struct et_ctx *x, size_t n, double mac)
 {
-	size_t panels = et_ceil_div(n, unit);
-	*begin = et_min(panels * (size_t)t / (size_t)parts * unit, n);
-	*end = et_min(panels * ((size_t)t + 1) / (size_t)parts * unit, n);
+	size_t t = (size_t)x->threads;
+	return mac < 1 << 18 ? 1 : et_max(t, et_min(4 * t, n / 1024));
 }
 
 /* A thread's packing buffers. */
@@ -128,28 +131,39 @@ static void rows_block(const struct et_kern *k, const struct et_gemm_rows *g, si
 	}
 }
 
+struct rows_job {
+	const struct et_ctx *x;
+	const struct et_gemm_rows *g;
+	struct packs p;
+	size_t m, n;
+	bool by_rows;
+};
+
+static void rows_piece(void *arg, size_t begin, size_t end, int thread)
+{
+	const struct rows_job *j = arg;
+	float *pa = j->p.a + (size_t)thread * j->p.a_stride;
+	float *pb = j->p.b + (size_t)thread * j->p.b_stride;
+
+	if (j->by_rows)
+		rows_block(j->x->k, j->g, begin, end, 0, j->n, pa, pb);
+	else
+		rows_block(j->x->k, j->g, 0, j->m, begin, end, pa, pb);
+}
+
 void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct et_arena *work)
 {
-	const struct et_kern *k = x->k;
 	size_t mark = et_arena_mark(work);
-	size_t m = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw, n = (size_t)g->cols;
-	bool by_rows = m >= n;
-	size_t panels = by_rows ? et_ceil_div(m, (size_t)k->mr) : et_ceil_div(n, (size_t)k->nr);
-	int threads = (int)et_max(1, et_min((size_t)x->threads, panels));
-	struct packs p = packs_alloc(k, (size_t)x->threads, n, work);
+	struct rows_job j = {.x = x, .g = g, .n = (size_t)g->cols};
 
-	if (!et_measuring(work) && p.b) {
-#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
-		for (int t = 0; t < threads; t++) {
-			size_t m0 = 0, m1 = m, n0 = 0, n1 = n;
-			if (by_rows)
-				part(m, (size_t)k->mr, t, threads, &m0, &m1);
-			else
-				part(n, (size_t)k->nr, t, threads, &n0, &n1);
-			rows_block(k, g, m0, m1, n0, n1, p.a + (size_t)t * p.a_stride,
-				   p.b + (size_t)t * p.b_stride);
-		}
-	}
+	j.m = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw;
+	j.by_rows = j.m >= j.n;
+	size_t side = j.by_rows ? j.m : j.n;
+	double mac = (double)j.m * (double)j.n * g->a.taps * g->a.cn;
+	j.p = packs_alloc(x->k, (size_t)x->threads, j.n, work);
+	if (!et_measuring(work) && j.p.b)
+		et_parallel_in(x, pieces_of(x, side, mac), side,
+			       (size_t)(j.by_rows ? x->k->mr : x->k->nr), rows_piece, &j);
 	et_arena_release(work, mark);
 }
 
@@ -195,27 +209,38 @@ static void sum_block(const struct et_kern *k, const struct et_gemm_sum *g, size
 	}
 }
 
+struct sum_job {
+	const struct et_ctx *x;
+	const struct et_gemm_sum *g;
+	struct packs p;
+	size_t m, n;
+	bool by_rows;
+};
+
+static void sum_piece(void *arg, size_t begin, size_t end, int thread)
+{
+	const struct sum_job *j = arg;
+	float *pa = j->p.a + (size_t)thread * j->p.a_stride;
+	float *pb = j->p.b + (size_t)thread * j->p.b_stride;
+
+	if (j->by_rows)
+		sum_block(j->x->k, j->g, begin, end, 0, j->n, pa, pb);
+	else
+		sum_block(j->x->k, j->g, 0, j->m, begin, end, pa, pb);
+}
+
 void et_gemm_sum(const struct et_ctx *x, const struct et_gemm_sum *g, struct et_arena *work)
 {
-	const struct et_kern *k = x->k;
 	size_t mark = et_arena_mark(work);
-	size_t m = (size_t)g->rows, n = (size_t)g->a.taps * (size_t)g->a.cn;
-	bool by_rows = m > n;
-	size_t panels = by_rows ? et_ceil_div(m, (size_t)k->mr) : et_ceil_div(n, (size_t)k->nr);
-	int threads = (int)et_max(1, et_min((size_t)x->threads, panels));
-	struct packs p = packs_alloc(k, (size_t)x->threads, n, work);
+	struct sum_job j = {.x = x, .g = g, .m = (size_t)g->rows};
 
-	if (!et_measuring(work) && p.b) {
-#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
-		for (int t = 0; t < threads; t++) {
-			size_t m0 = 0, m1 = m, n0 = 0, n1 = n;
-			if (by_rows)
-				part(m, (size_t)k->mr, t, threads, &m0, &m1);
-			else
-				part(n, (size_t)k->nr, t, threads, &n0, &n1);
-			sum_block(k, g, m0, m1, n0, n1, p.a + (size_t)t * p.a_stride,
-				  p.b + (size_t)t * p.b_stride);
-		}
-	}
+	j.n = (size_t)g->a.taps * (size_t)g->a.cn;
+	j.by_rows = j.m > j.n;
+	size_t side = j.by_rows ? j.m : j.n;
+	double mac = (double)j.m * (double)j.n * g->a.n * g->a.gh * g->a.gw;
+	j.p = packs_alloc(x->k, (size_t)x->threads, j.n, work);
+	if (!et_measuring(work) && j.p.b)
+		et_parallel_in(x, pieces_of(x, side, mac), side,
+			       (size_t)(j.by_rows ? x->k->mr : x->k->nr), sum_piece, &j);
 	et_arena_release(work, mark);
 }

@@ -15,10 +15,13 @@
 #include "base/base.h"
 #include "kern/kern.h"
 
+struct et_team; /* threads at work together: team.h */
+
 /* Passed to every operator. */
 struct et_ctx {
 	const struct et_kern *k;
-	int threads; /* at least 1 */
+	int threads;	      /* at least 1 */
+	struct et_team *team; /* set by et_team_run() while it runs */
 };
 
 static inline bool et_measuring(const struct et_arena *work)
@@ -26,10 +29,22 @@ static inline bool et_measuring(const struct et_arena *work)
 	return !work->base;
 }
 
-/* Runs fn(arg, begin, end, thread) over pieces of [0, n) whose bounds are multiples of grain (the
- * last: n). */
+/*
+ * Calls fn(arg) with x->threads threads standing by for the operators that fn runs with x: a whole
+ * step costs one start and one end of a parallel region. Operators called outside start one each.
+ */
+void et_team_run(struct et_ctx *x, void (*fn)(void *arg), void *arg);
+
+/*
+ * Runs fn(arg, begin, end, thread) over pieces of [0, n) whose bounds are multiples of grain (the
+ * last: n); thread < x->threads. Which thread gets which piece, and how many pieces there are,
+ * varies: results must not depend on it. et_parallel_in: in at most `pieces` pieces, for work that
+ * repeats something in each.
+ */
 void et_parallel(const struct et_ctx *x, size_t n, size_t grain,
 		 void (*fn)(void *arg, size_t begin, size_t end, int thread), void *arg);
+void et_parallel_in(const struct et_ctx *x, size_t pieces, size_t n, size_t grain,
+		    void (*fn)(void *arg, size_t begin, size_t end, int thread), void *arg);
 
 /*
  * Grain for work element by element. Vectors and scalar tails may round differently, so that pieces

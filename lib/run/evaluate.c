@@ -7,13 +7,13 @@
 
 /* Counts predictions: the confusion matrix, and labels among the five largest logits. */
 static void count_rows(const struct et_session *s, const float *logits, const struct et_batch *b,
-		       size_t first, size_t n, uint64_t *confusion, uint64_t *top5)
+		       uint64_t *confusion, uint64_t *top5)
 {
 	int k = s->spec.classes;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < b->n; i++) {
 		const float *row = logits + i * (size_t)k;
-		int label = b->label[first + i], best = 0, above = 0;
+		int label = b->label[i], best = 0, above = 0;
 		for (int j = 0; j < k; j++) {
 			best = row[j] > row[best] ? j : best;
 			/* Equal logits rank in the order of classes. */
@@ -23,6 +23,26 @@ static void count_rows(const struct et_session *s, const float *logits, const st
 			confusion[(size_t)label * (size_t)k + (size_t)best]++;
 		*top5 += above < 5;
 	}
+}
+
+/* One batch, with the threads of one team standing by. */
+struct compute {
+	struct et_session *s;
+	const struct et_batch *b;
+	const float *logits;
+	double norm; /* rows that count */
+	struct et_loss_sum sum;
+};
+
+static void compute(void *arg)
+{
+	struct compute *c = arg;
+	struct et_pass pass = {.x = c->b->x, .n = (int)c->b->n};
+
+	c->logits = et_net_forward(&c->s->net, &pass);
+	c->norm = et_loss_norm(&c->s->net.loss, c->b->n, c->b->label);
+	if (c->norm > 0)
+		et_net_loss(&c->s->net, &pass, c->b->label, c->norm, false, &c->sum);
 }
 
 int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
@@ -44,20 +64,16 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 	p->phase = ET_PHASE_EVAL;
 	p->batches = et_loader_batches(loader);
 	while (!got && (got = et_loader_next(loader, &b, err)) == 1) {
-		struct et_pass pass = {.x = b->x, .n = (int)b->n};
+		struct compute c = {.s = s, .b = b};
 		got = 0;
 		if (et_stopped(s->env)) {
 			got = et_fail(err, ET_ESTOP, "stopped");
 		} else if (b->n) {
-			const float *logits = et_net_forward(&s->net, &pass);
-			double norm = et_loss_norm(&s->net.loss, b->n, b->label);
-			struct et_loss_sum part = {0};
-			if (norm > 0)
-				et_net_loss(&s->net, &pass, b->label, norm, false, &part);
-			sum.loss += part.loss * norm;
-			sum.correct += part.correct;
-			weight += norm;
-			count_rows(s, logits, b, 0, b->n, score->confusion, &top5);
+			et_team_run(&s->net.ctx, compute, &c);
+			sum.loss += c.sum.loss * c.norm;
+			sum.correct += c.sum.correct;
+			weight += c.norm;
+			count_rows(s, c.logits, b, score->confusion, &top5);
 			score->images += b->n;
 		}
 		score->skipped += b->skipped;
