@@ -295,7 +295,7 @@ void num_run(void (*run)(void *, const struct et_ctx *, struct et_arena *), void
 	char name[sizeof(label)];
 	memcpy(name, label, sizeof(name));
 
-	struct et_ctx x;
+	struct et_ctx x = {.threads = 1};
 	for (size_t isa = 0; (x.k = et_kern_at(isa)); isa++) {
 		unsigned char *one[8] = {0};
 		ck_assert_uint_le(outs, 8);

@@ -11,6 +11,7 @@ Suite *suite_ref(void);
 Suite *suite_kern(void);
 Suite *suite_tile(void);
 Suite *suite_rows(void);
+Suite *suite_exp(void);
 Suite *suite_update(void);
 Suite *suite_gemm(void);
 Suite *suite_conv(void);
@@ -26,6 +27,7 @@ static Suite *(*const suites[])(void) = {
 	suite_kern,
 	suite_tile,
 	suite_rows,
+	suite_exp,
 	suite_update,
 	suite_gemm,
 	suite_conv,

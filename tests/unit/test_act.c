@@ -205,7 +205,7 @@ START_TEST(corners)
 		for (int i = 0; i < 10; i++)
 			t.b[i] = 1;
 		t.bits[0] = relu_bits;
-		struct et_ctx ctx = {et_kern_at(0), 1};
+		struct et_ctx ctx = {.k = et_kern_at(0), .threads = 1};
 		unsigned char byte;
 		struct et_arena work = {.base = &byte}; /* not measuring */
 		run_elem(&t, &ctx, &work);
@@ -222,7 +222,7 @@ START_TEST(corners)
 }
 END_TEST
 
-/* ---- PyTorch ---- */
+/* ---- PyTorch --------------------------------------------------------------------------------- */
 
 static void gold_act(const struct gold_case *c)
 {
@@ -261,7 +261,7 @@ START_TEST(gold)
 }
 END_TEST
 
-/* ---- products ---- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 struct product {
 	int n, c;

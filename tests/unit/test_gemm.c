@@ -68,7 +68,7 @@ static struct et_gather gather_at(const struct et_arena *work, const struct gemm
 	return a;
 }
 
-/* ---- et_gemm_rows ---- */
+/* ---- et_gemm_rows ---------------------------------------------------------------------------- */
 
 struct rows_case {
 	struct gemm g;
@@ -211,7 +211,7 @@ START_TEST(gemm_rows)
 }
 END_TEST
 
-/* ---- et_gemm_sum ---- */
+/* ---- et_gemm_sum ----------------------------------------------------------------------------- */
 
 struct sum_case {
 	struct gemm g;
@@ -267,7 +267,7 @@ START_TEST(gemm_sum)
 }
 END_TEST
 
-/* ---- the loop over pieces ---- */
+/* ---- the loop over pieces -------------------------------------------------------------------- */
 
 struct pieces {
 	size_t n, grain;
@@ -292,7 +292,7 @@ START_TEST(parallel)
 		for (size_t g = 0; g < ET_COUNT(grains); g++)
 			for (size_t n = 0; n <= 1000; n += n < 70 ? 1 : 155) {
 				struct pieces p = {.n = n, .grain = grains[g]};
-				struct et_ctx x = {et_kern_at(0), threads};
+				struct et_ctx x = {.k = et_kern_at(0), .threads = threads};
 				et_parallel(&x, n, grains[g], mark_piece, &p);
 				for (size_t i = 0; i < n; i++) {
 					ck_assert_int_eq(p.seen[i], 1);

@@ -3,7 +3,7 @@
 
 #include "gold.h"
 
-/* ---- dropout ---- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 struct dropout {
 	float p;
@@ -84,7 +84,7 @@ END_TEST
 
 static struct dropout dropped(struct dropout d, size_t *kept)
 {
-	struct et_ctx x = {et_kern_at(0), 2};
+	struct et_ctx x = {.k = et_kern_at(0), .threads = 2};
 	et_dropout_forward(&x, d.p, d.seed, d.step, d.layer, d.first, d.n, d.in, d.y, d.bits);
 	*kept = 0;
 	for (size_t i = 0; i < d.n; i++)
@@ -127,7 +127,7 @@ START_TEST(dropout_nan)
 	for (int i = 0; i < 40; i++)
 		ck_assert(isnan(d.y[i]));
 	/* in place, bits not wanted */
-	struct et_ctx x = {et_kern_at(0), 1};
+	struct et_ctx x = {.k = et_kern_at(0), .threads = 1};
 	for (int i = 0; i < 40; i++)
 		in[i] = 1;
 	et_dropout_forward(&x, d.p, d.seed, d.step, d.layer, 0, 40, in, in, NULL);
@@ -136,7 +136,7 @@ START_TEST(dropout_nan)
 }
 END_TEST
 
-/* ---- flatten ---- */
+/* ---- flatten --------------------------------------------------------------------------------- */
 
 struct flat {
 	int n, c;
@@ -214,7 +214,7 @@ START_TEST(flatten_gold)
 }
 END_TEST
 
-/* ---- channels ---- */
+/* ---- channels -------------------------------------------------------------------------------- */
 
 struct channels {
 	size_t rows;

@@ -85,7 +85,7 @@ static struct job loss_new(struct et_rng *r, size_t rows, int k, float spread)
 	return t;
 }
 
-/* ---- by hand ---- */
+/* ---- by hand --------------------------------------------------------------------------------- */
 
 START_TEST(hand)
 {
@@ -94,7 +94,7 @@ START_TEST(hand)
 	const int32_t label[] = {0, 1};
 	struct et_loss l = {.k = 2, .ignore = -1};
 	struct et_loss_sum sum = {0};
-	struct et_ctx x = {et_kern_at((size_t)_i), 1};
+	struct et_ctx x = {.k = et_kern_at((size_t)_i), .threads = 1};
 	struct et_arena work;
 	struct et_err err;
 	float dz[4];
@@ -126,7 +126,7 @@ START_TEST(hand)
 }
 END_TEST
 
-/* ---- PyTorch ---- */
+/* ---- PyTorch --------------------------------------------------------------------------------- */
 
 static void gold_loss(const struct gold_case *c)
 {
@@ -154,7 +154,7 @@ START_TEST(gold)
 }
 END_TEST
 
-/* ---- against the oracle ---- */
+/* ---- against the oracle ---------------------------------------------------------------------- */
 
 START_TEST(oracle)
 {
@@ -190,7 +190,7 @@ START_TEST(micro_batches)
 {
 	struct et_rng r = num_rng(81, 0);
 	struct job t = loss_new(&r, 90, 11, 2);
-	struct et_ctx x = {et_kern_at(0), 2};
+	struct et_ctx x = {.k = et_kern_at(0), .threads = 2};
 	struct et_loss_sum whole = {0}, parts = {0};
 	struct et_arena work;
 	struct et_err err;
@@ -222,7 +222,7 @@ START_TEST(nan_spreads)
 			expect(&t);
 			ck_assert(isnan(t.want.v[0]));
 			t.correct = 0; /* of the row nothing is known; the others below */
-			struct et_ctx x = {et_kern_at((size_t)_i), 1};
+			struct et_ctx x = {.k = et_kern_at((size_t)_i), .threads = 1};
 			struct et_loss_sum sum = {0};
 			struct et_arena work;
 			struct et_err err;
@@ -248,7 +248,7 @@ START_TEST(minus_infinity)
 		t.logits[i * 20 + 3 * i] = -INFINITY;
 		t.label[i] = 3 * i + 1;
 	}
-	struct et_ctx x = {et_kern_at((size_t)_i), 1};
+	struct et_ctx x = {.k = et_kern_at((size_t)_i), .threads = 1};
 	struct et_loss_sum sum = {0};
 	struct et_arena work;
 	struct et_err err;

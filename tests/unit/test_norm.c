@@ -100,7 +100,7 @@ static struct norm norm_random(struct et_rng *r, size_t rows, int channels, bool
 	return t;
 }
 
-/* ---- running ---- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 struct stats {
 	struct norm *t;
@@ -189,7 +189,7 @@ static void forward_run(struct norm *t)
 		&(struct num_out){t->dx, t->rows * (size_t)t->c * sizeof(float), NULL}, 1);
 }
 
-/* ---- by hand ---- */
+/* ---- by hand --------------------------------------------------------------------------------- */
 
 static void exactly(const char *what, const float *got, const float *want, size_t n)
 {
@@ -200,7 +200,7 @@ static void exactly(const char *what, const float *got, const float *want, size_
 
 START_TEST(hand)
 {
-	struct et_ctx x = {et_kern_at((size_t)_i), 1};
+	struct et_ctx x = {.k = et_kern_at((size_t)_i), .threads = 1};
 	struct et_arena work;
 	struct et_err err;
 	ck_assert_int_eq(et_arena_open(&work, 1 << 20, &err), ET_OK);
@@ -230,7 +230,7 @@ START_TEST(hand)
 }
 END_TEST
 
-/* ---- PyTorch ---- */
+/* ---- PyTorch --------------------------------------------------------------------------------- */
 
 static void gold_norm(const struct gold_case *c)
 {
@@ -267,7 +267,7 @@ START_TEST(gold)
 }
 END_TEST
 
-/* ---- against the oracle ---- */
+/* ---- against the oracle ---------------------------------------------------------------------- */
 
 static const struct {
 	size_t rows;

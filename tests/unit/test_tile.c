@@ -11,7 +11,7 @@ static const struct et_kern *kern(int i)
 	return et_kern_at((size_t)i);
 }
 
-/* ---- packing ---- */
+/* ---- packing --------------------------------------------------------------------------------- */
 
 START_TEST(pack_k_b)
 {
@@ -88,7 +88,7 @@ START_TEST(pack_rows)
 }
 END_TEST
 
-/* ---- micro-kernels ---- */
+/* ---- micro-kernels --------------------------------------------------------------------------- */
 
 struct tile {
 	const struct et_kern *k;
@@ -193,7 +193,7 @@ START_TEST(gemm_r)
 }
 END_TEST
 
-/* ---- store ---- */
+/* ---- store ----------------------------------------------------------------------------------- */
 
 static void check_store(const struct et_kern *k, struct et_rng *r, size_t n, unsigned which,
 			enum et_act act)
@@ -239,7 +239,7 @@ START_TEST(store)
 }
 END_TEST
 
-/* ---- depthwise rows ---- */
+/* ---- depthwise rows -------------------------------------------------------------------------- */
 
 struct dw {
 	struct et_dw_row g;
