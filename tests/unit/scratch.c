@@ -1,17 +1,27 @@
 #include <check.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "scratch.h"
 
 static char dir[200];
+static struct rlimit limit;
+static mode_t mask;
+static int cwd;
 
 void scratch_open(void)
 {
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	mask = umask(022);
+	cwd = open(".", O_RDONLY | O_DIRECTORY);
 	const char *tmp = getenv("TMPDIR");
 	snprintf(dir, sizeof(dir), "%.150s/et-unit-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -28,6 +38,20 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void scratch_close(void)
 {
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	signal(SIGXFSZ, SIG_DFL);
+	umask(mask);
+	if (cwd >= 0) {
+		ck_assert_int_eq(fchdir(cwd), 0);
+		close(cwd);
+	}
+}
+
+void scratch_limit(size_t bytes)
+{
+	struct rlimit less = {bytes, limit.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &less), 0);
 }
 
 const char *scratch_path(const char *name)

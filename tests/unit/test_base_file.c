@@ -1,12 +1,7 @@
 /* Paths, reading whole files, and the durable writer. */
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -98,7 +93,6 @@ START_TEST(dir_make)
 	ck_assert_int_eq(et_dir_make("r", &err), 0);
 	ck_assert_int_eq(et_dir_make("s/t", &err), 0);
 	ck_assert(et_path_is_dir(scratch_path("r")) && et_path_is_dir(scratch_path("s/t")));
-	ck_assert_int_eq(chdir("/"), 0);
 	scratch_put("f", "", 0);
 	ck_assert_int_eq(et_dir_make(scratch_path("f"), &err), ET_ECREATE);
 	ck_assert_ptr_nonnull(
@@ -243,17 +237,16 @@ START_TEST(write_fails)
 	struct et_err err;
 	struct et_writer w;
 	static char data[300000];
-	signal(SIGXFSZ, SIG_IGN);
 	scratch_put("f", "old", 3);
-	struct rlimit limit = {100000, 100000};
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	scratch_limit(100000);
 
 	ck_assert_int_eq(et_writer_open(&w, scratch_path("f"), &err), 0);
 	et_writer_put(&w, data, sizeof(data));
 	et_writer_put(&w, "more", 4);
 	ck_assert_int_eq(et_writer_commit(&w, &err), ET_EIO);
 	ck_assert_ptr_nonnull(strstr(err.text, "/f: cannot write"));
-	ck_assert_ptr_nonnull(strstr(err.text, "/f: cannot write: File too large; the previous file was kept"));
+	ck_assert_ptr_nonnull(
+		strstr(err.text, "/f: cannot write: File too large; the previous file was kept"));
 	ck_assert(scratch_holds("f", "old", 3));
 	ck_assert_int_eq(scratch_count(), 1);
 	et_writer_abort(&w);
@@ -289,30 +282,20 @@ END_TEST
 START_TEST(write_killed)
 {
 	struct et_err err;
+	struct et_writer w;
 	scratch_put("f", "old", 3);
-	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		struct et_writer w;
-		if (et_writer_open(&w, scratch_path("f"), &err) == 0) {
-			et_writer_put(&w, "half", 4);
-			if (et_writer_sync(&w, &err) == 0)
-				raise(SIGKILL);
-		}
-		_exit(1);
-	}
-	int status;
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ck_assert_int_eq(et_writer_open(&w, scratch_path("f"), &err), 0);
+	et_writer_put(&w, "half", 4);
+	ck_assert_int_eq(et_writer_sync(&w, &err), 0);
+	/* What the system does at such an end. */
+	close(w.fd);
+	free(w.path);
+	free(w.temp);
 	ck_assert(scratch_holds("f", "old", 3));
-	ck_assert_int_eq(scratch_count(), 2);
-	/* After a reboot process numbers come again: one left over under ours. */
-	char name[100];
-	snprintf(name, sizeof(name), "f.%ld-0.tmp", (long)getpid());
-	scratch_put(name, "left over", 9);
+	/* After a reboot process numbers come again: the next writer has the same one. */
 	ck_assert_int_eq(et_file_write(scratch_path("f"), "new", 3, &err), 0);
 	ck_assert(scratch_holds("f", "new", 3));
-	ck_assert(scratch_holds(name, "left over", 9));
+	ck_assert_int_eq(scratch_count(), 2);
 }
 END_TEST
 

@@ -186,6 +186,7 @@ START_TEST(parse_in_other_locales)
 			numbers();
 			ck_assert_str_eq(et_human_bytes(1500, buf), "1.5 kB");
 		}
+	setlocale(LC_ALL, "C");
 }
 END_TEST
 

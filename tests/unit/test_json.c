@@ -278,6 +278,7 @@ START_TEST(numbers_exact)
 			et_json_free(json);
 		}
 	}
+	setlocale(LC_ALL, "C");
 }
 END_TEST
 
