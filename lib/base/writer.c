@@ -147,7 +147,8 @@ static const char *kept(const struct et_writer *w)
 
 static int fail_write(const struct et_writer *w, struct et_err *err)
 {
-	return et_fail(err, ET_EIO, "%s: cannot write: %s; %s", w->path, strerror(w->failed), kept(w));
+	return et_fail(err, ET_EIO, "%s: cannot write: %s; %s", w->path, strerror(w->failed),
+		       kept(w));
 }
 
 static int sync_fd(int fd)

@@ -16,7 +16,7 @@
 #endif
 #endif
 
-/* ---- errors -------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* Other programs see these numbers: they do not change. */
 START_TEST(status_values)
@@ -98,7 +98,7 @@ START_TEST(err_too_long)
 }
 END_TEST
 
-/* ---- arenas -------------------------------------------------------------------------------- */
+/* ---- arenas ---------------------------------------------------------------------------------- */
 
 /* Some allocations, marks and releases; the same for every arena. */
 static void use(struct et_arena *a, void **blocks, size_t n)
@@ -263,7 +263,7 @@ START_TEST(checked_arithmetic)
 }
 END_TEST
 
-/* ---- random numbers ------------------------------------------------------------------------ */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 /* The known answers that come with Random123. */
 START_TEST(philox_known)
