@@ -40,7 +40,7 @@ pkg = $(shell $(PKG_ENV) $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
 
 OMP ?= 1
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
-	-Wwrite-strings -Wpointer-arith -Wdeclaration-after-statement -Wno-declaration-after-statement \
+	-Wwrite-strings -Wpointer-arith \
 	$(if $(WERROR),-Werror)
 ALL_CPPFLAGS = -Ilib -I$(B)/gen -D_GNU_SOURCE $(call pkg,--cflags,$(PKGS)) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARN) -ffp-contract=off $(if $(filter 1,$(OMP)),-fopenmp,-Wno-unknown-pragmas) -pthread \
@@ -110,7 +110,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 $(B)/gen/version.h: .FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '#define ET_VERSION "0.1.0"\n#define ET_REVISION "%s"\n#define ET_CFLAGS "%s"\n' \
-		'$(VERSION)' '$(strip $(filter-out -ffile-prefix-map%,$(ALL_CFLAGS)))' >$@.new; \
+		'$(VERSION)' '$(strip $(filter-out -W% -ffile-prefix-map%,$(ALL_CFLAGS)))' >$@.new; \
 	cmp -s $@.new $@ || cp $@.new $@; rm -f $@.new
 
 $(B)/%.o: %.c $(B)/flags | $(B)/gen/version.h

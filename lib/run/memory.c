@@ -23,7 +23,7 @@ static uint64_t data_bytes(const struct et_session *s, bool training)
 		return bytes;
 	}
 	/* No dataset at hand: batches alone, of pictures already of the input's size. */
-	uint64_t image = et_shape_count(s->spec.input) * sizeof(float), ahead = 3;
+	uint64_t image = et_shape_count(s->spec.input) * sizeof(float), ahead = 2;
 	if (training)
 		bytes += ahead * (uint64_t)s->t.batch_size * image;
 	return bytes + ahead * (uint64_t)et_session_micro(s) * image;

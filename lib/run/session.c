@@ -160,7 +160,7 @@ struct et_loader_conf et_session_loader(const struct et_session *s, enum et_spli
 		.seed = (uint64_t)s->t.seed,
 		.skip_bad = s->t.on_bad_image == 1,
 		.workers = et_machine_workers(s->env),
-		.depth = 3,
+		.depth = 2, /* one in use, one ahead */
 		.stop = s->env->stop};
 	if (training)
 		c.augment = s->augment;
