@@ -178,7 +178,8 @@ struct et_net {
 	int moments; /* as planned */
 	size_t hold_bytes, bytes_weights, bytes_grads, bytes_optimizer;
 	bool want_input_grad;
-	bool naive; /* for tests: plans fuse nothing, overwrite nothing and share no memory */
+	bool unfused, unshared; /* for tests: plans that fuse nothing; that overwrite nothing and
+				   give every tensor memory of its own */
 };
 
 /* Shapes, parameters; nothing is allocated for tensors yet. The spec must outlive the net. */

@@ -52,7 +52,7 @@ static int new_slot(struct maker *m, size_t bytes, int begin, int end)
 		p->slots = more;
 		p->cap_slots = cap;
 	}
-	if (m->net->naive) {
+	if (m->net->unshared) {
 		begin = 0;
 		end = 2 * m->n + 1;
 	}
@@ -172,7 +172,7 @@ static void find_last(struct maker *m)
 
 static bool in_place(const struct maker *m, int i)
 {
-	return m->net->nodes[i].type->in_place && !m->net->naive;
+	return m->net->nodes[i].type->in_place && !m->net->unshared;
 }
 
 /* May node i write its output over its first input? Nobody may need that afterwards. */
@@ -316,7 +316,7 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 		m.failed = true;
 	} else {
 		find_uses(&m);
-		for (int i = 0; i < m.n && !net->naive; i++)
+		for (int i = 0; i < m.n && !net->unfused; i++)
 			if (net->nodes[i].type == &et_type_conv2d ||
 			    net->nodes[i].type == &et_type_linear)
 				fuse(&m, i);
