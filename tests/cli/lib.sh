@@ -86,3 +86,30 @@ until_true() {
 		sleep 0.05
 	done
 }
+
+# pictures DIR: two folders of 8 pictures, from tests/cli/pictures.
+pictures() {
+	for class in cross disc; do
+		mkdir -p "$1/$class"
+		for copy in a b; do
+			for picture in "${CLI%/*}/pictures/$class"*; do
+				cp "$picture" "$1/$class/$copy-${picture##*/}"
+			done
+		done
+	done
+}
+
+# colour_spec FILE: a network for them.
+colour_spec() {
+	cat >"$1" <<-'END'
+	{"name": "colour", "classes": 2,
+	 "input": {"channels": 3, "height": 12, "width": 12, "mean": [0.4, 0.4, 0.4], "std": 0.25},
+	 "layers": [
+	  {"type": "conv2d", "out_channels": 8, "kernel_size": 3, "padding": 1},
+	  {"type": "relu"},
+	  {"type": "maxpool2d", "kernel_size": 2},
+	  {"type": "flatten"},
+	  {"name": "fc", "type": "linear", "out_features": 2}],
+	 "train": {"epochs": 10, "batch_size": 4, "lr": 0.02, "schedule": "constant"}}
+	END
+}
