@@ -42,7 +42,7 @@ OMP ?= 1
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
 	-Wwrite-strings -Wpointer-arith \
 	$(if $(WERROR),-Werror)
-ALL_CPPFLAGS = -Ilib -I$(B)/gen -D_GNU_SOURCE $(call pkg,--cflags,$(PKGS)) $(CPPFLAGS)
+ALL_CPPFLAGS = -Ilib -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(call pkg,--cflags,$(PKGS)) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARN) -ffp-contract=off $(if $(filter 1,$(OMP)),-fopenmp,-Wno-unknown-pragmas) -pthread \
 	-ffile-prefix-map=$(CURDIR)/= $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(CFLAGS)
 # Kernels only: contraction to FMA must be asked for under -std=c11; never -ffast-math, a trainer must see NaN.

@@ -4,6 +4,7 @@
  * renamed to state A crash before 2 leaves the old pair (and a state.next that fits no model); one
  * between 2 and 3 leaves the new model and the state.next that names it. Reading puts either right.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -166,6 +167,27 @@ static int replace_pair(const struct et_net *net, const struct et_state *state, 
 	return ET_OK;
 }
 
+/* A kill leaves temporary files "model.safetensors.PID-N.tmp" behind: nobody will finish them. */
+static void remove_leftovers(const char *dir)
+{
+	static const char *const mine[] = {MODEL, STATE, NEXT, BEST, "run.json"};
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+		if (n < 4 || strcmp(e->d_name + n - 4, ".tmp") != 0)
+			continue;
+		for (size_t i = 0; i < ET_COUNT(mine); i++) {
+			size_t m = strlen(mine[i]);
+			if (strncmp(e->d_name, mine[i], m) == 0 && e->d_name[m] == '.')
+				unlinkat(dirfd(d), e->d_name, 0);
+		}
+	}
+	if (d)
+		closedir(d);
+}
+
 struct paths {
 	char *model, *state, *next;
 };
@@ -262,6 +284,8 @@ int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *d
 		       struct et_err *err)
 {
 	struct paths p;
+
+	remove_leftovers(dir);
 	int status = paths_open(&p, dir) ? read_pair(net, state, &p, err)
 					 : et_fail(err, ET_ENOMEM, "out of memory");
 	paths_close(&p);

@@ -116,6 +116,23 @@ static int read_class_weights(struct et_session *s, struct et_err *err)
 						       : weights_file(s, s->t.class_weights, err);
 }
 
+/* run.json holds the names of the classes, and JSON holds UTF-8. */
+static int check_class_names(const struct et_session *s, const char *path, struct et_err *err)
+{
+	for (int k = 0; k < s->spec.classes; k++) {
+		const char *name = et_dataset_class_name(s->ds, k);
+		size_t left = strlen(name), used;
+		for (uint32_t cp; left; name += used, left -= used) {
+			used = et_utf8_next(name, left, &cp);
+			if (!used)
+				return et_fail(err, ET_EDATA,
+					       "%s: the name of class %d, '%s', is not UTF-8", path,
+					       k, et_dataset_class_name(s->ds, k));
+		}
+	}
+	return ET_OK;
+}
+
 /* ---- dataset --------------------------------------------------------------------------------- */
 
 int et_session_data(struct et_session *s, const char *path, struct et_err *err)
@@ -130,6 +147,7 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 	if (classes != s->spec.classes)
 		return et_fail(err, ET_EDATA, "%s: has %d classes, but %s says %d", path, classes,
 			       s->spec.path, s->spec.classes);
+	ET_TRY(check_class_names(s, path, err));
 	if (et_dataset_count(s->ds, ET_SPLIT_VAL))
 		s->val = ET_SPLIT_VAL;
 	else if (et_dataset_count(s->ds, ET_SPLIT_TEST))
