@@ -76,6 +76,7 @@ TEST_SRC := $(sort $(wildcard tests/unit/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(ISAS:%=$(B)/lib/kern/kern_%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/%.o)
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz-%,$(filter-out %/standalone.c,$(sort $(wildcard tests/fuzz/*.c))))
 MANS := $(sort $(wildcard man/*.[1-9]))
 
 # Cross and sanitizer builds leave the link to the program alone.
@@ -96,6 +97,11 @@ $(B)/edgetrain: $(CMD_OBJ) $(B)/libedgetrain.a
 $(B)/unit: $(TEST_OBJ) $(B)/libedgetrain.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(call pkg,--libs,$(TEST_PKGS)) $(ALL_LDLIBS)
+
+# Fuzz targets over the files of their corpus, without a fuzzer.
+$(FUZZ): $(B)/fuzz-%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/standalone.o $(B)/libedgetrain.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 # Objects depend on the flags they were built with, and on whether the libraries are there at all.
 FLAGS_TEXT = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(KERN_CFLAGS) $(foreach i,$(ISAS),$(ISA_FLAGS_$(i)))
@@ -155,7 +161,7 @@ check-unit: $(B)/unit
 	CK_TIMEOUT_MULTIPLIER=$(or $(CK_TIMEOUT_MULTIPLIER),10) $(RUN) $(B)/unit
 
 ## check-only: every test, installing nothing
-check-only: all $(B)/unit
+check-only: all $(B)/unit $(FUZZ)
 	$(Q)B=$(B) MAKE="$(MAKE)" RUN="$(RUN)" CK_TIMEOUT_MULTIPLIER=$(or $(CK_TIMEOUT_MULTIPLIER),10) tests/run.sh
 
 ## lint: shellcheck, mandoc, clang-format; installs what is missing first

@@ -16,6 +16,10 @@ export B EDGETRAIN RUNNER CK_TIMEOUT_MULTIPLIER
 
 # shellcheck disable=SC2086 # RUNNER may be several words
 run $RUNNER "$B/unit"
+for target in tests/fuzz/corpus/*; do
+	# shellcheck disable=SC2086
+	run $RUNNER "$B/fuzz-${target##*/}" "$target"
+done
 for script in layers symbols man cli; do
 	run "tests/$script.sh"
 done
