@@ -5,7 +5,7 @@
 
 #include "data/priv.h"
 
-/* ---- words --------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 #define CROP_MAX   1024
 #define CUTOUT_MAX 4096
@@ -16,9 +16,9 @@ static int need_number(const char *word, const char *value, double min, double m
 	if (!value || !et_parse_f64(value, v) || !(*v >= min && *v <= max) ||
 	    (integer && *v != floor(*v)))
 		return et_fail(err, ET_EUSAGE,
-			       "augment: %s:%s: expected %s from %g to %g after the colon", word,
-			       value ? value : "", integer ? "a whole number" : "a number", min,
-			       max);
+			       "augment: %s%s%s: expected %s from %g to %g after a colon", word,
+			       value ? ":" : "", value ? value : "",
+			       integer ? "a whole number" : "a number", min, max);
 	return ET_OK;
 }
 
@@ -42,7 +42,9 @@ static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
 {
 	char low[32];
 	double min, max;
-	const char *dash = value ? strchr(value, '-') : NULL;
+	if (!value)
+		value = "0.08-1"; /* torchvision's */
+	const char *dash = strchr(value, '-');
 	if (!dash || snprintf(low, sizeof(low), "%.*s", (int)(dash - value), value) >= 32 ||
 	    !et_parse_f64(low, &min) || !et_parse_f64(dash + 1, &max) || !(min >= 0.001) ||
 	    !(max <= 1) || min > max)
@@ -50,7 +52,7 @@ static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
 			err, ET_EUSAGE,
 			"augment: rrc:%s: expected a range of areas within 0.001-1 after the "
 			"colon, such as rrc:0.08-1",
-			value ? value : "");
+			value);
 	a->rrc_min = (float)min;
 	a->rrc_max = (float)max;
 	return ET_OK;
@@ -124,7 +126,7 @@ int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err)
 	return ET_OK;
 }
 
-/* ---- boxes --------------------------------------------------------------------------------- */
+/* ---- boxes ----------------------------------------------------------------------------------- */
 
 static double between(struct et_rng *r, double low, double high)
 {
@@ -181,7 +183,7 @@ int et_picture_shift(const struct et_picture *src, int dy, int dx, struct et_pic
 	return ET_OK;
 }
 
-/* ---- colours ------------------------------------------------------------------------------- */
+/* ---- colours --------------------------------------------------------------------------------- */
 
 /* PIL's blend: from + factor * (to - from), cut to 0..255, fraction dropped. */
 static inline uint8_t blend(int from, int to, float factor)

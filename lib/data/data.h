@@ -62,7 +62,8 @@ struct et_augment {
 	int cutout;    /* side of a square set to the mean after normalisation (zeros) */
 };
 /*
- * "none" or "" turns everything off. Errors (ET_EUSAGE) name the word and the nearest known one.
+ * "none" or "" turns everything off; "rrc" alone is rrc:0.08-1. Errors (ET_EUSAGE) name the word
+ * and the nearest known one.
  */
 int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err) ET_MUST_CHECK;
 

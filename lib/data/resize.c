@@ -78,7 +78,7 @@ static inline uint8_t clip8(uint32_t sum)
 	return (uint8_t)(sum < 255 ? sum : 255);
 }
 
-/* ---- horizontal ---------------------------------------------------------------------------- */
+/* ---- horizontal ------------------------------------------------------------------------------ */
 
 static void across_grey(const uint8_t *src, size_t stride, uint8_t *dst, int rows,
 			const struct axis *a)
@@ -126,7 +126,7 @@ static void across_rgb(const uint8_t *src, size_t stride, uint8_t *dst, int rows
 	}
 }
 
-/* ---- vertical ------------------------------------------------------------------------------ */
+/* ---- vertical -------------------------------------------------------------------------------- */
 
 /* Bytes of a row done at once: constant, so that the compiler makes vectors of the loop. */
 #define LANES 32
@@ -160,7 +160,7 @@ static void down(const uint8_t *src, size_t stride, size_t row, uint8_t *dst, co
 	}
 }
 
-/* ---- both ---------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 struct et_view et_picture_view(const struct et_picture *p, int y, int x, int h, int w)
 {
@@ -205,8 +205,8 @@ int et_view_resize(const struct et_view *src, double x0, double y0, double bw, d
 	/* Rows within reach of the box, and no others, go through the horizontal pass. */
 	double reach = filter_support(bh / h) + 1;
 	int most = (int)et_min((size_t)src->h, (size_t)(bh + 2 * reach) + 2);
-	ET_TRY(et_picture_reserve(scratch, 1, 1, 1, ints * sizeof(uint32_t) + (size_t)most * row,
-				  err));
+	size_t bytes = ints * sizeof(uint32_t) + (size_t)most * row;
+	ET_TRY(et_picture_reserve(scratch, 1, 1, 1, bytes - 1, err));
 	struct axis x, y;
 	uint32_t *mem = (uint32_t *)(void *)scratch->px;
 	mem = axis_open(&x, mem, src->w, x0, bw, w);
