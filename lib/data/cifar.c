@@ -53,7 +53,7 @@ static size_t record_bytes(const struct layout *l)
 	return l->labels + PIXELS;
 }
 
-/* ---- finding ------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static bool has(const char *dir, const char *sub, const char *name)
 {
@@ -104,7 +104,7 @@ static ssize_t read_at(int fd, void *to, size_t n, uint64_t at)
 	return (ssize_t)done;
 }
 
-/* ---- opening ------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* One name a line; blank lines do not count. Without the file the classes are numbers. */
 static int read_names(struct et_dataset *ds, const char *dir, const struct layout *l,
@@ -256,7 +256,7 @@ static void cifar_close(struct et_dataset *ds)
 	free(own);
 }
 
-/* ---- records ------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static const struct cifar_file *file_of(const struct et_dataset *ds, uint32_t ref)
 {

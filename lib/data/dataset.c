@@ -11,7 +11,7 @@
 static const struct et_format *const formats[] = {&et_format_idx, &et_format_cifar10,
 						  &et_format_cifar100, &et_format_folder};
 
-/* ---- what formats build with --------------------------------------------------------------- */
+/* ---- what formats build with ----------------------------------------------------------------- */
 
 bool et_grow(void **array, size_t n, size_t *cap, size_t size)
 {
@@ -97,7 +97,7 @@ int et_dataset_number_classes(struct et_dataset *ds, int n, struct et_err *err)
 	return ET_OK;
 }
 
-/* ---- the held-out split -------------------------------------------------------------------- */
+/* ---- the held-out split ---------------------------------------------------------------------- */
 
 /* Scratch: train's items by class, those of class k at at[start[k]..start[k + 1]). */
 struct by_class {
@@ -181,7 +181,7 @@ static int hold_out(struct et_dataset *ds, const struct et_dataset_conf *conf, s
 	return rc;
 }
 
-/* ---- the fingerprint ----------------------------------------------------------------------- */
+/* ---- the fingerprint ------------------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
@@ -225,7 +225,7 @@ static uint64_t fingerprint(const struct et_dataset *ds)
 	return h;
 }
 
-/* ---- opening ------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int check_directory(const char *path, struct et_err *err)
 {
@@ -297,7 +297,7 @@ void et_dataset_close(struct et_dataset *ds)
 	free(ds);
 }
 
-/* ---- questions ----------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 const char *et_dataset_format(const struct et_dataset *ds)
 {

@@ -24,7 +24,7 @@ struct folder {
 	size_t n, cap;
 };
 
-/* ---- scanning ------------------------------------------------------------------------------ */
+/* ---- scanning -------------------------------------------------------------------------------- */
 
 struct seen_dir {
 	dev_t dev;
@@ -55,7 +55,8 @@ static bool path_enter(struct scan *s, size_t len, const char *name)
 
 static int too_long(struct scan *s)
 {
-	return et_fail(s->err, ET_EDATA, "%s: this path is too long", s->path);
+	return et_fail(s->err, ET_EDATA, "a path is too long, more than %d bytes: %.300s",
+		       PATH_MAX - 1, s->path);
 }
 
 static int not_hidden(const struct dirent *e)
@@ -177,7 +178,7 @@ static int walk(struct scan *s)
 	return rc;
 }
 
-/* ---- classes ------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 /* Of a name among the sorted classes, or -1. */
 static int find_class(const struct et_dataset *ds, const char *name)
@@ -265,7 +266,7 @@ static int scan_split(struct scan *s, enum et_split split, bool defines)
 	return ET_OK;
 }
 
-/* ---- splits -------------------------------------------------------------------------------- */
+/* ---- splits ---------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -332,7 +333,7 @@ static int scan_root(struct scan *s)
 	return defines ? scan_split(s, ET_SPLIT_TRAIN, true) : ET_OK;
 }
 
-/* ---- the format ---------------------------------------------------------------------------- */
+/* ---- the format ------------------------------------------------------------------------------ */
 
 static bool folder_detect(const char *path)
 {
@@ -353,7 +354,8 @@ static int folder_open(struct et_dataset *ds, const char *path, const struct et_
 	if (!own || !s || !(own->root = et_asprintf("%.*s", (int)et_min(n, INT_MAX), path)))
 		rc = et_fail(err, ET_ENOMEM, "%s: out of memory", path);
 	else if (n >= sizeof(s->path))
-		rc = et_fail(err, ET_EDATA, "%s: this path is too long", path);
+		rc = et_fail(err, ET_EDATA, "a path is too long, more than %d bytes: %.300s",
+			     PATH_MAX - 1, path);
 	if (rc == ET_OK) {
 		*s = (struct scan){.ds = ds, .own = own, .conf = conf, .err = err};
 		memcpy(s->path, own->root, n + 1);

@@ -26,7 +26,7 @@ struct idx {
 	struct idx_part part[2];
 };
 
-/* ---- names --------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* The name under which the file "train-images" or so, of so many dimensions, is there, or NULL. */
 static const char *find(const char *dir, const char *stem, int dims, char name[64])
@@ -52,7 +52,7 @@ static bool idx_detect(const char *path)
 	return find(path, "train-images", 3, name) || find(path, "t10k-images", 3, name);
 }
 
-/* ---- one file ------------------------------------------------------------------------------ */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 struct idx_file {
 	const char *path;
@@ -187,7 +187,7 @@ static int read_file(const char *dir, const char *name, int dims, uint32_t *dim,
 	return rc;
 }
 
-/* ---- the dataset --------------------------------------------------------------------------- */
+/* ---- the dataset ----------------------------------------------------------------------------- */
 
 /* Pictures and labels of one split; 1 if it is there. */
 static int open_part(struct et_dataset *ds, const char *dir, enum et_split split, const char *stem,

@@ -29,7 +29,7 @@ static struct jpeg_job *job_of(j_common_ptr d)
 	return d->client_data;
 }
 
-/* ---- errors -------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static void give_up(j_common_ptr d)
 {
@@ -76,7 +76,7 @@ static void on_progress(j_common_ptr d)
 	longjmp(j->jump, 1);
 }
 
-/* ---- input --------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------- */
 
 static void nothing(j_decompress_ptr d)
 {
@@ -111,7 +111,7 @@ static void on_skip(j_decompress_ptr d, long n)
 	d->src->bytes_in_buffer -= (size_t)n;
 }
 
-/* ---- decoding ------------------------------------------------------------------------------ */
+/* ---- decoding -------------------------------------------------------------------------------- */
 
 /* Up to the first scan. Longjmps on errors. */
 static int read_header(struct jpeg_job *j, struct et_header *head)

@@ -53,7 +53,7 @@ struct et_loader {
 	bool started, out; /* a batch has not been given back */
 };
 
-/* ---- sizes --------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 /* The most bytes that each of a worker's pictures grows to, and the decoder beside them. */
 struct needs {
@@ -96,7 +96,7 @@ size_t et_loader_bytes(const struct et_loader_conf *c)
 	return sizeof(struct et_loader) + order + c->depth * slot + c->workers * worker;
 }
 
-/* ---- workers ------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static struct slot *slot_of(const struct et_loader *l, size_t batch)
 {
@@ -162,7 +162,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* ---- opening and closing ------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static int check_conf(const struct et_loader_conf *c, struct et_err *err)
 {
@@ -314,7 +314,7 @@ void et_loader_close(struct et_loader *l)
 	free(l);
 }
 
-/* ---- the consumer -------------------------------------------------------------------------- */
+/* ---- the consumer ---------------------------------------------------------------------------- */
 
 /* Samples of that batch. */
 static size_t batch_size(const struct et_loader *l, size_t batch)

@@ -6,7 +6,7 @@
 
 #include "data/priv.h"
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 bool et_source_fill(struct et_source *s)
 {
@@ -56,7 +56,7 @@ int et_source_fail(const struct et_source *s, const char *kind, const char *why,
 	return et_fail(err, ET_EDATA, "%s: bad %s: %s", s->path, kind, why);
 }
 
-/* ---- buffers ------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 void et_picture_free(struct et_picture *p)
 {
@@ -103,7 +103,7 @@ int et_picture_check_size(const char *path, uint64_t h, uint64_t w, struct et_er
 	return ET_OK;
 }
 
-/* ---- pixels -------------------------------------------------------------------------------- */
+/* ---- pixels ---------------------------------------------------------------------------------- */
 
 void et_pixels_grey(const uint8_t *rgb, uint8_t *to, size_t n)
 {
@@ -128,7 +128,7 @@ int et_picture_copy(const uint8_t *px, int h, int w, int from_c, int c, struct e
 	return ET_OK;
 }
 
-/* ---- kinds of files ------------------------------------------------------------------------ */
+/* ---- kinds of files -------------------------------------------------------------------------- */
 
 enum kind { KIND_PNG, KIND_JPEG, KIND_OTHER };
 

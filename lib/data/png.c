@@ -38,7 +38,7 @@ static void on_read(png_structp png, png_bytep to, size_t n)
 		png_error(png, "the file ends too early");
 }
 
-/* ---- header -------------------------------------------------------------------------------- */
+/* ---- header ---------------------------------------------------------------------------------- */
 
 struct ihdr {
 	uint32_t w, h;
@@ -101,7 +101,7 @@ static void read_info(struct png_job *j)
 	png_read_info(j->png, j->info);
 }
 
-/* ---- pixels -------------------------------------------------------------------------------- */
+/* ---- pixels ---------------------------------------------------------------------------------- */
 
 static void set_conversions(png_structp png, const struct ihdr *h, int c)
 {

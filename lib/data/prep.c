@@ -24,7 +24,7 @@ int et_prep_check(const struct et_prep *prep, struct et_err *err)
 	return ET_OK;
 }
 
-/* ---- geometry ------------------------------------------------------------------------------ */
+/* ---- geometry -------------------------------------------------------------------------------- */
 
 /* What the whole picture is resized to, and where the crop begins in that. */
 struct geometry {
@@ -102,7 +102,7 @@ static int reshape(const struct et_prep *prep, const struct et_augment *a, struc
 	return ET_OK;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* (px / 255 - mean) / std, rounded at each step as torchvision does; mirrored with flip. */
 static void normalise(const struct et_prep *prep, const struct et_picture *p, bool flip, float *dst)
@@ -139,7 +139,7 @@ static void cut_out(const struct et_prep *prep, int side, struct et_rng *r, floa
 		       (size_t)(x1 - x0) * c * sizeof(*dst));
 }
 
-/* ---- all of it ----------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /*
  * The picture goes from src to tmp[0] and tmp[1] in turn, as few times as can be; tmp[2] is the

@@ -6,7 +6,7 @@
 
 #include "data/data.h"
 
-/* ---- pictures ------------------------------------------------------------------------------ */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 /* libjpeg's own limit of a side; the pixels are those at which PIL suspects a bomb. */
 #define ET_PICTURE_MAX_SIDE   65500
@@ -83,7 +83,7 @@ int et_view_resize(const struct et_view *src, double x0, double y0, double bw, d
 /* What the scratch picture grows to at most for a view of sh x sw, or smaller, to h x w. */
 size_t et_resize_scratch_bytes(int sh, int sw, int h, int w, int c);
 
-/* ---- augmentation and preprocessing -------------------------------------------------------- */
+/* ---- augmentation and preprocessing ---------------------------------------------------------- */
 
 /* torchvision's RandomResizedCrop.get_params: box y, x, h, w within h x w. Draws for up to 10
  * tries. */
@@ -104,7 +104,7 @@ int et_prep_check(const struct et_prep *prep, struct et_err *err) ET_MUST_CHECK;
 /* The smallest size from which the result does not suffer: want_h, want_w of et_dataset_load(). */
 void et_prep_want(const struct et_prep *prep, const struct et_augment *a, int *want_h, int *want_w);
 
-/* ---- datasets ------------------------------------------------------------------------------ */
+/* ---- datasets -------------------------------------------------------------------------------- */
 
 /* Room for one more element of `size` bytes after n; arrays double. */
 bool et_grow(void **array, size_t n, size_t *cap, size_t size) ET_MUST_CHECK;

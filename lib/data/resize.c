@@ -206,7 +206,7 @@ int et_view_resize(const struct et_view *src, double x0, double y0, double bw, d
 	double reach = filter_support(bh / h) + 1;
 	int most = (int)et_min((size_t)src->h, (size_t)(bh + 2 * reach) + 2);
 	size_t bytes = ints * sizeof(uint32_t) + (size_t)most * row;
-	ET_TRY(et_picture_reserve(scratch, 1, 1, 1, bytes - 1, err));
+	ET_TRY(et_picture_reserve(scratch, 0, 0, src->c, bytes, err));
 	struct axis x, y;
 	uint32_t *mem = (uint32_t *)(void *)scratch->px;
 	mem = axis_open(&x, mem, src->w, x0, bw, w);
