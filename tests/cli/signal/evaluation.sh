@@ -1,7 +1,7 @@
 #!/bin/sh
 # SIGTERM during the evaluation behind an epoch: a checkpoint of that moment, then 143.
 . "$CLI"
-spec s.json && data d 20 3000
+spec s.json && data d 20 9000
 edgetrain fit s.json d -q -o whole --epochs 2
 start fit s.json d -o run --epochs 2 --threads 1 2>err &
 pid=$!
