@@ -196,7 +196,7 @@ def residual():
         {"name": "mix", "type": "conv2d", "out_channels": 10, "kernel_size": 1},
         {"name": "clip", "type": "relu6"},
         {"name": "drop", "type": "dropout", "p": 0},
-        {"name": "shrink", "type": "maxpool2d", "kernel_size": 2},
+        {"name": "shrink", "type": "maxpool2d", "kernel_size": 2, "ceil_mode": True},
         {"name": "flat", "type": "flatten"},
         {"name": "fc", "type": "linear", "out_features": 5}]}
 
@@ -205,7 +205,7 @@ def lenet():
     return {"input": {"channels": 1, "height": 14, "width": 12}, "classes": 7, "layers": [
         {"name": "c1", "type": "conv2d", "out_channels": 6, "kernel_size": 5, "padding": 2},
         {"name": "r1", "type": "relu"},
-        {"name": "p1", "type": "avgpool2d", "kernel_size": 2},
+        {"name": "p1", "type": "avgpool2d", "kernel_size": 3, "stride": 2, "padding": 1},
         {"name": "c2", "type": "conv2d", "out_channels": 8, "kernel_size": 3, "padding": 2, "dilation": 2},
         {"name": "s2", "type": "sigmoid"},
         {"name": "square", "type": "mul", "inputs": ["s2", "c2"]},
@@ -215,6 +215,8 @@ def lenet():
          "padding": [0, 1]},
         {"name": "near", "type": "upsample2d", "size": [5, 7], "mode": "nearest"},
         {"name": "again", "type": "add", "inputs": ["near", "near", "near"]},
+        {"name": "blur", "type": "avgpool2d", "kernel_size": 3, "stride": 1, "padding": 1,
+         "count_include_pad": False},
         {"name": "even", "type": "adaptive_avgpool2d", "output_size": [3, 2]},
         {"name": "flat", "type": "flatten"},
         {"name": "f1", "type": "linear", "out_features": 20, "bias": False},
