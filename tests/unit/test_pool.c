@@ -158,20 +158,31 @@ START_TEST(nan_spreads)
 }
 END_TEST
 
-/* All of a window -Inf: still one of its taps inside the picture. */
+/* All of a window -Inf: still one of its taps inside the picture, by vectors and one by one. */
 START_TEST(all_infinite)
 {
-	struct pool_case t = {.kind = POOL_MAX, .n = 1};
-	t.g = (struct et_pool){
-		.h = 5, .w = 6, .c = 21, .kh = 3, .kw = 3, .sh = 2, .sw = 2, .ph = 1, .pw = 1};
-	ck_assert_int_eq(et_pool_shape(&t.g, NULL), ET_OK);
-	pool_alloc(&t);
-	struct et_rng r = num_rng(73, 0);
-	t.x = num_floats(t.nx);
-	t.dy = num_normal(&r, t.ny);
-	for (size_t i = 0; i < t.nx; i++)
-		t.x[i] = -INFINITY;
-	pool_run(&t);
+	const int channels[] = {1, 3, 7, 21};
+	for (size_t ch = 0; ch < ET_COUNT(channels); ch++) {
+		struct pool_case t = {.kind = POOL_MAX, .n = 1};
+		struct et_rng r = num_rng(73, 0);
+		t.g = (struct et_pool){.h = 5,
+				       .w = 6,
+				       .c = channels[ch],
+				       .kh = 3,
+				       .kw = 3,
+				       .sh = 2,
+				       .sw = 2,
+				       .ph = 1,
+				       .pw = 1};
+		ck_assert_int_eq(et_pool_shape(&t.g, NULL), ET_OK);
+		pool_alloc(&t);
+		t.x = num_floats(t.nx);
+		t.dy = num_normal(&r, t.ny);
+		for (size_t i = 0; i < t.nx; i++)
+			t.x[i] = -INFINITY;
+		num_label("max of -Inf, %d channels", channels[ch]);
+		pool_run(&t);
+	}
 }
 END_TEST
 
