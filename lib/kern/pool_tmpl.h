@@ -72,7 +72,7 @@ ET_INLINE void max_row(const struct et_dw_row *g, int kh, const float *const *xr
 
 	while (top < kh - 1 && !xr[top])
 		top++;
-	for (int j = 0; j < g->q; j++, y += c, index += index ? c : 0) {
+	for (int j = 0; j < g->q; j++, y += c) {
 		int first = j * g->sw - g->pw;
 		m.b0 = first < 0 ? -first : 0;
 		m.b1 = g->w - first < g->kw ? g->w - first : g->kw;
@@ -87,6 +87,8 @@ ET_INLINE void max_row(const struct et_dw_row *g, int kh, const float *const *xr
 		else
 			for (; ch < c; ch++)
 				max_one(&m, ch, y, index);
+		if (index)
+			index += c;
 	}
 }
 
