@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test: unit tests, layering, symbols, manual pages, command line. `make check-only` calls it.
+# Every test: unit tests, fuzz corpus, layering, symbols, manual pages, install, command line.
+# `make check-only` calls it.
 #
 #   B=build/TRIPLE-MODE tests/run.sh       RUN may hold an emulator
 #
@@ -20,7 +21,7 @@ for target in tests/fuzz/corpus/*; do
 	# shellcheck disable=SC2086
 	run $RUNNER "$B/fuzz-${target##*/}" "$target"
 done
-for script in layers symbols man cli; do
+for script in layers symbols man install cli; do
 	run "tests/$script.sh"
 done
 finish
