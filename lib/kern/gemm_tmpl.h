@@ -4,22 +4,21 @@
  */
 #define NV (NR / VL)
 
-ET_INLINE void tile_store(vf acc[MR][NV], float *c, size_t ldc, bool add)
-{
-	if (add) {
-		ET_UNROLL(16)
-		for (int i = 0; i < MR; i++)
-			ET_UNROLL(4)
-		for (int j = 0; j < NV; j++)
-			vf_store(c + i * ldc + j * VL, vf_load(c + i * ldc + j * VL) + acc[i][j]);
-	} else {
-		ET_UNROLL(16)
-		for (int i = 0; i < MR; i++)
-			ET_UNROLL(4)
-		for (int j = 0; j < NV; j++)
-			vf_store(c + i * ldc + j * VL, acc[i][j]);
+/* The tile of NW vectors a row to memory; unrolled, so that the accumulators stay registers. */
+#define STORE_TILE(NW)                                                                             \
+	if (add) {                                                                                 \
+		ET_UNROLL(16)                                                                      \
+		for (int i = 0; i < MR; i++)                                                       \
+			ET_UNROLL(4)                                                               \
+		for (int j = 0; j < NW; j++)                                                       \
+			vf_store(c + i * ldc + j * VL, vf_load(c + i * ldc + j * VL) + acc[i][j]); \
+	} else {                                                                                   \
+		ET_UNROLL(16)                                                                      \
+		for (int i = 0; i < MR; i++)                                                       \
+			ET_UNROLL(4)                                                               \
+		for (int j = 0; j < NW; j++)                                                       \
+			vf_store(c + i * ldc + j * VL, acc[i][j]);                                 \
 	}
-}
 
 #if VL == 4
 /*
@@ -32,32 +31,40 @@ ET_INLINE void tile_store(vf acc[MR][NV], float *c, size_t ldc, bool add)
 #define LANE(v, l) __builtin_shuffle(v, (vi){l, l, l, l})
 #endif
 
-static void gemm_k(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add)
-{
-	vf acc[MR][NV] = {{{0}}};
-
-	for (size_t p = 0; p < k; p++, a += MR, b += NR) {
-		vf bv[NV];
-		ET_UNROLL(4)
-		for (int j = 0; j < NV; j++)
-			bv[j] = vf_load(b + j * VL);
-		ET_UNROLL(4)
-		for (int i = 0; i < MR; i += 4) {
-			vf av = vf_load(a + i);
-			ET_UNROLL(4)
-			for (int j = 0; j < NV; j++) {
-				acc[i + 0][j] += LANE(av, 0) * bv[j];
-				acc[i + 1][j] += LANE(av, 1) * bv[j];
-				acc[i + 2][j] += LANE(av, 2) * bv[j];
-				acc[i + 3][j] += LANE(av, 3) * bv[j];
-			}
-		}
+#define GEMM(name, NW)                                                                             \
+	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
+	{                                                                                          \
+		vf acc[MR][NW] = {{{0}}};                                                          \
+		for (size_t p = 0; p < k; p++, a += MR, b += NR) {                                 \
+			vf bv[NW];                                                                 \
+			ET_UNROLL(4)                                                               \
+			for (int j = 0; j < NW; j++)                                               \
+				bv[j] = vf_load(b + j * VL);                                       \
+			ET_UNROLL(4)                                                               \
+			for (int i = 0; i < MR; i += 4) {                                          \
+				vf av = vf_load(a + i);                                            \
+				ET_UNROLL(4)                                                       \
+				for (int j = 0; j < NW; j++) {                                     \
+					acc[i + 0][j] += LANE(av, 0) * bv[j];                      \
+					acc[i + 1][j] += LANE(av, 1) * bv[j];                      \
+					acc[i + 2][j] += LANE(av, 2) * bv[j];                      \
+					acc[i + 3][j] += LANE(av, 3) * bv[j];                      \
+				}                                                                  \
+			}                                                                          \
+		}                                                                                  \
+		STORE_TILE(NW)                                                                     \
 	}
-	tile_store(acc, c, ldc, add);
-}
+
+GEMM(gemm_k, NV)
+GEMM(gemm_k1, 1)
+#if NV > 2
+GEMM(gemm_k2, 2)
+#endif
+#undef GEMM
 
 /* Depth-major here too: the lanes of one A vector are four rows. */
-#define GEMM_R gemm_k
+#define GEMM_R	gemm_k
+#define GEMM_RV gemm_kv
 
 static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
 {
@@ -88,31 +95,43 @@ static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
 	}
 }
 #else
-#define GEMM(name, A)                                                                              \
+#define GEMM(name, NW, A)                                                                          \
 	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
 	{                                                                                          \
-		vf acc[MR][NV] = {{{0}}};                                                          \
+		vf acc[MR][NW] = {{{0}}};                                                          \
 		for (size_t p = 0; p < k; p++, b += NR) {                                          \
-			vf bv[NV];                                                                 \
+			vf bv[NW];                                                                 \
 			ET_UNROLL(4)                                                               \
-			for (int j = 0; j < NV; j++)                                               \
+			for (int j = 0; j < NW; j++)                                               \
 				bv[j] = vf_load(b + j * VL);                                       \
 			ET_UNROLL(16)                                                              \
 			for (int i = 0; i < MR; i++) {                                             \
 				vf av = vf_set1(A);                                                \
 				ET_UNROLL(4)                                                       \
-				for (int j = 0; j < NV; j++)                                       \
+				for (int j = 0; j < NW; j++)                                       \
 					acc[i][j] += av * bv[j];                                   \
 			}                                                                          \
 		}                                                                                  \
-		tile_store(acc, c, ldc, add);                                                      \
+		STORE_TILE(NW)                                                                     \
 	}
 
-GEMM(gemm_k, a[p * MR + i])
+GEMM(gemm_k, NV, a[p * MR + i])
+GEMM(gemm_k1, 1, a[p * MR + i])
 /* Rows a compile-time stride apart: one base register, and packing is plain copying. */
-GEMM(gemm_r, a[(size_t)i * ET_KC_MAX + p])
+GEMM(gemm_r, NV, a[(size_t)i * ET_KC_MAX + p])
+GEMM(gemm_r1, 1, a[(size_t)i * ET_KC_MAX + p])
 #undef GEMM
-#define GEMM_R gemm_r
+#define GEMM_R	gemm_r
+#define GEMM_RV gemm_rv
+
+static void gemm_rv(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add,
+		    int vectors)
+{
+	if (vectors == 1)
+		gemm_r1(k, a, b, c, ldc, add);
+	else
+		gemm_r(k, a, b, c, ldc, add);
+}
 
 static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
 {
@@ -127,6 +146,21 @@ static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
 	}
 }
 #endif
+
+_Static_assert(NV == 2 || NV == 3, "a narrow tile for every number of vectors below NV");
+
+static void gemm_kv(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add,
+		    int vectors)
+{
+	if (vectors == 1)
+		gemm_k1(k, a, b, c, ldc, add);
+#if NV > 2
+	else if (vectors == 2)
+		gemm_k2(k, a, b, c, ldc, add);
+#endif
+	else
+		gemm_k(k, a, b, c, ldc, add);
+}
 
 static void pack_k(float *dst, size_t k, const float *src, size_t ld, size_t cols)
 {

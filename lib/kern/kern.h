@@ -46,6 +46,14 @@ struct et_kern {
 	 */
 	void (*gemm_k)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc);
 	void (*gemm_r)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc);
+	/*
+	 * The same for the first `vectors` vectors of each row alone, 1 <= vectors <= nr/vl: narrow
+	 * layers and last panels. Bit for bit what the whole tile has there.
+	 */
+	void (*gemm_kv)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc,
+			int vectors);
+	void (*gemm_rv)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc,
+			int vectors);
 
 	/* Packs depths k0..k0+len of mr rows, rows[i] pointing at the row's len contiguous values.
 	 */
@@ -66,7 +74,8 @@ struct et_kern {
 	void (*store)(size_t n, const float *t, float *y, bool acc, const float *scale,
 		      const float *shift, const float *res, enum et_act act);
 
-	/* ---- element by element, n values; x and y may be the same array ----------------------------- */
+	/* ---- element by element, n values; x and y may be the same array
+	 * ----------------------------- */
 	void (*add)(size_t n, const float *a, const float *b, float *y); /* y = a + b */
 	void (*mul)(size_t n, const float *a, const float *b, float *y); /* y = a * b */
 	void (*axpy)(size_t n, float alpha, const float *x, float *y);	 /* y += alpha * x */
@@ -82,7 +91,8 @@ struct et_kern {
 	void (*hardswish)(size_t n, const float *x, float *y); /* y = x * min(max(x+3,0),6) / 6 */
 	void (*hardswish_bwd)(size_t n, const float *x, const float *dy, float *dx);
 
-	/* ---- per channel: rows of c contiguous values ------------------------------------------------ */
+	/* ---- per channel: rows of c contiguous values
+	 * ------------------------------------------------ */
 	/* y = x * scale[ch] + shift[ch]. */
 	void (*affine)(size_t rows, size_t c, const float *x, const float *scale,
 		       const float *shift, float *y);
@@ -97,7 +107,8 @@ struct et_kern {
 	void (*bn_dx)(size_t rows, size_t c, const float *x, const float *dy, const float *a,
 		      const float *b, const float *d, float *dx);
 
-	/* ---- depthwise convolution, one row of output at a time; w[kh][kw][c] ------------------------ */
+	/* ---- depthwise convolution, one row of output at a time; w[kh][kw][c]
+	 * ------------------------ */
 	/*
 	 * y[q][c] = bias[c] (or 0) + sum over the row pointers xr[0..kh) that are not NULL and taps
 	 * inside the row of xr[a][(j*sw - pw + b*dw)*c + ch] * w[(a*kw + b)*c + ch].
@@ -115,7 +126,8 @@ struct et_kern {
 	void (*dw_weight)(const struct et_dw_row *g, int kh, const float *const *xr,
 			  const float *dy, float *dw, int c0, int c1);
 
-	/* ---- reductions and updates ------------------------------------------------------------------ */
+	/* ---- reductions and updates
+	 * ------------------------------------------------------------------ */
 	double (*sumsq)(size_t n, const float *x); /* sum of squares */
 	/*
 	 * g' = gscale*g + wd*w; v = mu*v + g' (v may be NULL when mu is 0); w -= lr*v. PyTorch's
@@ -130,14 +142,16 @@ struct et_kern {
 	bool (*adam)(size_t n, float *w, const float *g, float *m, float *v, float gscale, float l2,
 		     float decay, float b1, float b2, float step, float vscale, float eps);
 
-	/* ---- gates: per channel, rows of c values that are ld floats apart --------------------------- */
+	/* ---- gates: per channel, rows of c values that are ld floats apart
+	 * --------------------------- */
 	/* y = x * s[ch]; y has x's layout. */
 	void (*row_mul)(size_t rows, size_t c, size_t ld, const float *x, const float *s, float *y);
 	/* sum[ch] = sum over rows of x * y; overwrites. */
 	void (*col_dot)(size_t rows, size_t c, size_t ld, const float *x, const float *y,
 			float *sum);
 
-	/* ---- pooling and resizing; rows as for depthwise kernels, dilation unused -------------------- */
+	/* ---- pooling and resizing; rows as for depthwise kernels, dilation unused
+	 * -------------------- */
 	/*
 	 * One row of output: y[q][c] = the largest over the row pointers xr[0..kh) that are not
 	 * NULL and the kw taps inside the row; the first of equals, but a later NaN before all.
@@ -165,7 +179,8 @@ struct et_kern {
 	void (*lerp_row)(size_t n, const int *lo, const float *part, int w, size_t c,
 			 const float *x0, const float *x1, float down, float *y);
 
-	/* ---- exponentials: exp within 1 ulp, sigmoid within 2.5; NaN stays NaN ----------------------- */
+	/* ---- exponentials: exp within 1 ulp, sigmoid within 2.5; NaN stays NaN
+	 * ----------------------- */
 	void (*sigmoid)(size_t n, const float *x, float *y); /* y = 1 / (1 + exp(-x)) */
 	void (*sigmoid_bwd)(size_t n, const float *y, const float *dy,
 			    float *dx);		    /* dx = dy * y * (1 - y) */

@@ -88,44 +88,57 @@ static void store_tile(const struct et_kern *k, const struct et_gemm_rows *g, co
 	}
 }
 
+/* A block of A against a block of B, both packed: rows ic.., columns jc.. of C. */
+struct block {
+	size_t ic, mb, jc, nb, kb;
+	bool acc, last; /* add to C; the last depth, whose results get the epilogue */
+};
+
+static void rows_tiles(const struct et_kern *k, const struct et_gemm_rows *g, const float *pa,
+		       const float *pb, const struct block *b)
+{
+	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl;
+	bool plain = !g->to && !(b->last && g->epi);
+	float tile[ET_MR_MAX * ET_NR_MAX];
+
+	for (size_t i = 0; i < b->mb; i += mr) {
+		size_t rows = et_min(mr, b->mb - i);
+		const float *ap = pa + i * ET_KC_MAX;
+		for (size_t j = 0; j < b->nb; j += nr) {
+			size_t cols = et_min(nr, b->nb - j);
+			int vectors = (int)et_ceil_div(cols, vl);
+			if (plain && rows == mr && cols % vl == 0) {
+				float *c = g->c + (b->ic + i) * g->ldc + b->jc + j;
+				k->gemm_rv(b->kb, ap, pb + j * b->kb, c, g->ldc, b->acc, vectors);
+				continue;
+			}
+			k->gemm_rv(b->kb, ap, pb + j * b->kb, tile, nr, false, vectors);
+			store_tile(k, g, tile, b->ic + i, rows, b->jc + j, cols, b->acc, b->last);
+		}
+	}
+}
+
 /* One thread's rectangle: rows [m0,m1), columns [n0,n1). */
 static void rows_block(const struct et_kern *k, const struct et_gemm_rows *g, size_t m0, size_t m1,
 		       size_t n0, size_t n1, float *pa, float *pb)
 {
-	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
+	const size_t mr = (size_t)k->mr, kc = (size_t)k->kc;
 	const size_t depth = (size_t)g->a.taps * (size_t)g->a.cn;
-	float tile[ET_MR_MAX * ET_NR_MAX];
+	struct block b;
 
-	for (size_t jc = n0; jc < n1; jc += (size_t)k->nc) {
-		size_t nb = et_min((size_t)k->nc, n1 - jc);
-		for (size_t pc = 0; pc < depth; pc += (size_t)k->kc) {
-			size_t kb = et_min((size_t)k->kc, depth - pc);
-			bool acc = g->acc || pc, last = pc + kb == depth;
-
-			pack_weights(k, g, pc, kb, jc, nb, pb);
-			for (size_t ic = m0; ic < m1; ic += (size_t)k->mc) {
-				size_t mb = et_min((size_t)k->mc, m1 - ic);
-				for (size_t i = 0; i < mb; i += mr)
-					et_gather_rows(k, &g->a, ic + i, et_min(mr, mb - i), pc, kb,
-						       pa + i * ET_KC_MAX);
-				for (size_t i = 0; i < mb; i += mr) {
-					size_t rows = et_min(mr, mb - i);
-					for (size_t j = 0; j < nb; j += nr) {
-						size_t cols = et_min(nr, nb - j);
-						const float *bp = pb + j * kb;
-						bool whole = rows == mr && cols == nr;
-						if (whole && !g->to && !(last && g->epi)) {
-							k->gemm_r(kb, pa + i * ET_KC_MAX, bp,
-								  g->c + (ic + i) * g->ldc + jc + j,
-								  g->ldc, acc);
-							continue;
-						}
-						k->gemm_r(kb, pa + i * ET_KC_MAX, bp, tile, nr,
-							  false);
-						store_tile(k, g, tile, ic + i, rows, jc + j, cols,
-							   acc, last);
-					}
-				}
+	for (b.jc = n0; b.jc < n1; b.jc += (size_t)k->nc) {
+		b.nb = et_min((size_t)k->nc, n1 - b.jc);
+		for (size_t pc = 0; pc < depth; pc += kc) {
+			b.kb = et_min(kc, depth - pc);
+			b.acc = g->acc || pc;
+			b.last = pc + b.kb == depth;
+			pack_weights(k, g, pc, b.kb, b.jc, b.nb, pb);
+			for (b.ic = m0; b.ic < m1; b.ic += (size_t)k->mc) {
+				b.mb = et_min((size_t)k->mc, m1 - b.ic);
+				for (size_t i = 0; i < b.mb; i += mr)
+					et_gather_rows(k, &g->a, b.ic + i, et_min(mr, b.mb - i), pc,
+						       b.kb, pa + i * ET_KC_MAX);
+				rows_tiles(k, g, pa, pb, &b);
 			}
 		}
 	}
@@ -169,41 +182,50 @@ void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct e
 
 /* ---- C += D^T x gathered rows ---------------------------------------------------------------- */
 
+static void sum_tiles(const struct et_kern *k, const struct et_gemm_sum *g, const float *pa,
+		      const float *pb, const struct block *b)
+{
+	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl;
+	float tile[ET_MR_MAX * ET_NR_MAX];
+
+	for (size_t i = 0; i < b->mb; i += mr) {
+		size_t rows = et_min(mr, b->mb - i);
+		const float *ap = pa + i * b->kb;
+		float *c = g->c + (b->ic + i) * g->ldc + b->jc;
+		for (size_t j = 0; j < b->nb; j += nr) {
+			size_t cols = et_min(nr, b->nb - j);
+			int vectors = (int)et_ceil_div(cols, vl);
+			if (rows == mr && cols % vl == 0) {
+				k->gemm_kv(b->kb, ap, pb + j * b->kb, c + j, g->ldc, true, vectors);
+				continue;
+			}
+			k->gemm_kv(b->kb, ap, pb + j * b->kb, tile, nr, false, vectors);
+			for (size_t r = 0; r < rows; r++)
+				k->add(cols, c + r * g->ldc + j, tile + r * nr, c + r * g->ldc + j);
+		}
+	}
+}
+
 /* One thread's rectangle: rows [i0,i1) of C, columns [n0,n1). */
 static void sum_block(const struct et_kern *k, const struct et_gemm_sum *g, size_t i0, size_t i1,
 		      size_t n0, size_t n1, float *pa, float *pb)
 {
-	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
+	const size_t mr = (size_t)k->mr, kc = (size_t)k->kc;
 	const size_t m = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw;
-	float tile[ET_MR_MAX * ET_NR_MAX];
+	struct block b = {.acc = true};
 
-	for (size_t jc = n0; jc < n1; jc += (size_t)k->nc) {
-		size_t nb = et_min((size_t)k->nc, n1 - jc);
-		for (size_t pc = 0; pc < m; pc += (size_t)k->kc) {
-			size_t kb = et_min((size_t)k->kc, m - pc);
-			et_gather_columns(k, &g->a, pc, kb, jc, nb, pb);
-			for (size_t ic = i0; ic < i1; ic += (size_t)k->mc) {
-				size_t mb = et_min((size_t)k->mc, i1 - ic);
-				for (size_t i = 0; i < mb; i += mr)
-					k->pack_k(pa + i * kb, kb, g->d + pc * g->ldd + ic + i,
-						  g->ldd, et_min(mr, mb - i));
-				for (size_t i = 0; i < mb; i += mr) {
-					size_t rows = et_min(mr, mb - i);
-					float *c = g->c + (ic + i) * g->ldc + jc;
-					for (size_t j = 0; j < nb; j += nr) {
-						size_t cols = et_min(nr, nb - j);
-						if (rows == mr && cols == nr) {
-							k->gemm_k(kb, pa + i * kb, pb + j * kb,
-								  c + j, g->ldc, true);
-							continue;
-						}
-						k->gemm_k(kb, pa + i * kb, pb + j * kb, tile, nr,
-							  false);
-						for (size_t r = 0; r < rows; r++)
-							k->add(cols, c + r * g->ldc + j,
-							       tile + r * nr, c + r * g->ldc + j);
-					}
-				}
+	for (b.jc = n0; b.jc < n1; b.jc += (size_t)k->nc) {
+		b.nb = et_min((size_t)k->nc, n1 - b.jc);
+		for (size_t pc = 0; pc < m; pc += kc) {
+			b.kb = et_min(kc, m - pc);
+			et_gather_columns(k, &g->a, pc, b.kb, b.jc, b.nb, pb);
+			for (b.ic = i0; b.ic < i1; b.ic += (size_t)k->mc) {
+				const float *d = g->d + pc * g->ldd + b.ic;
+				b.mb = et_min((size_t)k->mc, i1 - b.ic);
+				for (size_t i = 0; i < b.mb; i += mr)
+					k->pack_k(pa + i * b.kb, b.kb, d + i, g->ldd,
+						  et_min(mr, b.mb - i));
+				sum_tiles(k, g, pa, pb, &b);
 			}
 		}
 	}

@@ -193,6 +193,44 @@ START_TEST(gemm_r)
 }
 END_TEST
 
+/* A narrow tile has the bits of the whole one in its columns and leaves the others alone. */
+static void check_narrow(struct tile *t, const float *packed, bool row_order, int vectors)
+{
+	const struct et_kern *k = t->k;
+	size_t n = ((size_t)k->mr - 1) * t->ldc + (size_t)k->nr, width = (size_t)(vectors * k->vl);
+	float *whole = num_floats(n);
+
+	memcpy(whole, t->before, n * sizeof(float));
+	memcpy(t->c, t->before, n * sizeof(float));
+	if (row_order) {
+		k->gemm_r(t->depth, packed, t->b, whole, t->ldc, t->acc);
+		k->gemm_rv(t->depth, packed, t->b, t->c, t->ldc, t->acc, vectors);
+	} else {
+		k->gemm_k(t->depth, packed, t->b, whole, t->ldc, t->acc);
+		k->gemm_kv(t->depth, packed, t->b, t->c, t->ldc, t->acc, vectors);
+	}
+	for (size_t i = 0; i < n; i++) {
+		float want = i % t->ldc < width ? whole[i] : t->before[i];
+		ck_assert_mem_eq(&t->c[i], &want, sizeof(float));
+	}
+	num_check_guards();
+}
+
+START_TEST(narrow_tiles)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(25, 0);
+	for (size_t depth = 1; depth <= (size_t)k->kc; depth += depth < 8 ? 1 : 83)
+		for (int vectors = 1; vectors <= k->nr / k->vl; vectors++)
+			for (int acc = 0; acc < 2; acc++) {
+				struct tile t = tile_new(k, &r, depth);
+				t.acc = acc;
+				check_narrow(&t, t.a, false, vectors);
+				check_narrow(&t, packed_rows(&t, &r), true, vectors);
+			}
+}
+END_TEST
+
 /* ---- store ----------------------------------------------------------------------------------- */
 
 static void check_store(const struct et_kern *k, struct et_rng *r, size_t n, unsigned which,
@@ -371,6 +409,7 @@ Suite *suite_tile(void)
 	tcase_add_loop_test(tc, pack_rows, 0, isas);
 	tcase_add_loop_test(tc, gemm_k, 0, isas);
 	tcase_add_loop_test(tc, gemm_r, 0, isas);
+	tcase_add_loop_test(tc, narrow_tiles, 0, isas);
 	tcase_add_loop_test(tc, store, 0, isas);
 	tcase_add_loop_test(tc, depthwise, 0, isas);
 	return s;
