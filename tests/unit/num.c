@@ -266,21 +266,42 @@ static struct et_arena arena_dirty(size_t size)
 	return a;
 }
 
-static void run_once(void (*run)(void *, const struct et_ctx *, struct et_arena *), void *arg,
-		     const struct et_ctx *x, const struct num_out *out, size_t outs)
+/* One operator with its outputs, as num_run() was given them. */
+struct pass {
+	void (*run)(void *arg, const struct et_ctx *x, struct et_arena *work);
+	void *arg;
+	const struct num_out *out;
+	size_t outs;
+	struct et_ctx x;
+	struct et_arena *work;
+};
+
+static void run_pass(void *arg)
 {
-	for (size_t i = 0; i < outs; i++) {
-		if (out[i].before)
-			memcpy(out[i].v, out[i].before, out[i].bytes);
+	const struct pass *p = arg;
+	p->run(p->arg, &p->x, p->work);
+}
+
+static void run_once(struct pass *p, bool team)
+{
+	for (size_t i = 0; i < p->outs; i++) {
+		const struct num_out *o = &p->out[i];
+		if (o->before)
+			memcpy(o->v, o->before, o->bytes);
 		else
-			memset(out[i].v, 0xff, out[i].bytes);
+			memset(o->v, 0xff, o->bytes);
 	}
 	struct et_arena plan = et_arena_measure();
-	run(arg, x, &plan);
+	p->work = &plan;
+	run_pass(p);
 	ck_assert_msg(!plan.failed && plan.used == 0, "%s: measuring kept scratch", label);
 
 	struct et_arena work = arena_dirty(plan.peak);
-	run(arg, x, &work);
+	p->work = &work;
+	if (team)
+		et_team_run(&p->x, run_pass, p);
+	else
+		run_pass(p);
 	ck_assert_msg(!work.failed, "%s: the measured %zu bytes did not suffice", label, plan.peak);
 	ck_assert_msg(work.peak == plan.peak, "%s: measured %zu bytes, used %zu", label, plan.peak,
 		      work.peak);
@@ -292,20 +313,26 @@ static void run_once(void (*run)(void *, const struct et_ctx *, struct et_arena 
 void num_run(void (*run)(void *, const struct et_ctx *, struct et_arena *), void (*check)(void *),
 	     void *arg, const struct num_out *out, size_t outs)
 {
+	const struct {
+		int threads;
+		bool team;
+	} with[] = {{1, false}, {2, false}, {3, false}, {3, true}};
+	struct pass p = {.run = run, .arg = arg, .out = out, .outs = outs};
 	char name[sizeof(label)];
-	memcpy(name, label, sizeof(name));
 
-	struct et_ctx x = {.threads = 1};
-	for (size_t isa = 0; (x.k = et_kern_at(isa)); isa++) {
+	memcpy(name, label, sizeof(name));
+	ck_assert_uint_le(outs, 8);
+	for (size_t isa = 0; (p.x.k = et_kern_at(isa)); isa++) {
 		unsigned char *one[8] = {0};
-		ck_assert_uint_le(outs, 8);
-		for (x.threads = 1; x.threads <= 3; x.threads++) {
-			num_label("%.200s, %s, %d threads", name, x.k->name, x.threads);
-			run_once(run, arg, &x, out, outs);
-			if (x.threads == 1)
+		for (size_t w = 0; w < ET_COUNT(with); w++) {
+			p.x.threads = with[w].threads;
+			num_label("%.190s, %s, %d threads%s", name, p.x.k->name, p.x.threads,
+				  with[w].team ? " in a team" : "");
+			run_once(&p, with[w].team);
+			if (w == 0)
 				check(arg);
 			for (size_t i = 0; i < outs; i++) {
-				if (x.threads > 1) {
+				if (w > 0) {
 					num_check_bits("output", out[i].v, one[i], out[i].bytes);
 					continue;
 				}

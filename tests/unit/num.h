@@ -80,7 +80,8 @@ struct num_out {
 };
 
 /*
- * Calls run(arg, x, work) under every instruction set of this processor with 1, 2 and 3 threads;
+ * Calls run(arg, x, work) under every instruction set of this processor with 1, 2 and 3 threads,
+ * and 3 in a team;
  * first to measure, when run must pass its tensors through num_at(), then with an arena of exactly
  * the measured size, filled with NaN. Checks that the arena sufficed and is given back, guards,
  * and that the outputs are the same bits for every number of threads. check(arg) compares them.

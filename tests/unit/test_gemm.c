@@ -271,34 +271,65 @@ END_TEST
 
 struct pieces {
 	size_t n, grain;
-	unsigned char seen[1000], owner[1000];
+	int threads, calls;
+	unsigned char seen[1000];
+	bool bad; /* a piece that should not be; asserts are for the main thread */
 };
 
 static void mark_piece(void *arg, size_t begin, size_t end, int thread)
 {
 	struct pieces *p = arg;
-	ck_assert(begin < end && end <= p->n && begin % p->grain == 0);
-	ck_assert(end == p->n || end % p->grain == 0);
-	for (size_t i = begin; i < end; i++) {
-		p->seen[i]++;
-		p->owner[i] = (unsigned char)thread;
+	bool bad = begin >= end || end > p->n || begin % p->grain || thread < 0 ||
+		   thread >= p->threads || (end != p->n && end % p->grain);
+#pragma omp critical
+	{
+		p->bad |= bad;
+		p->calls++;
+		for (size_t i = begin; !bad && i < end; i++)
+			p->seen[i]++;
 	}
+}
+
+static void check_pieces(const struct et_ctx *x, size_t n, size_t grain, size_t most)
+{
+	struct pieces p = {.n = n, .grain = grain, .threads = x->threads};
+	if (most)
+		et_parallel_in(x, most, n, grain, mark_piece, &p);
+	else
+		et_parallel(x, n, grain, mark_piece, &p);
+	ck_assert(!p.bad);
+	ck_assert(!most || p.calls <= (int)most);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(p.seen[i], 1);
+}
+
+/* Many jobs after each other, as in a step. */
+static void check_jobs(void *arg)
+{
+	const struct et_ctx *x = arg;
+	const size_t grains[] = {1, 7, 32, 5000};
+	for (size_t g = 0; g < ET_COUNT(grains); g++)
+		for (size_t n = 0; n <= 1000; n += n < 70 ? 1 : 155) {
+			check_pieces(x, n, grains[g], 0);
+			check_pieces(x, n, grains[g], n % 5 + 1);
+		}
 }
 
 START_TEST(parallel)
 {
-	const size_t grains[] = {1, 7, 32, 5000};
-	for (int threads = 1; threads < 6; threads++)
-		for (size_t g = 0; g < ET_COUNT(grains); g++)
-			for (size_t n = 0; n <= 1000; n += n < 70 ? 1 : 155) {
-				struct pieces p = {.n = n, .grain = grains[g]};
-				struct et_ctx x = {.k = et_kern_at(0), .threads = threads};
-				et_parallel(&x, n, grains[g], mark_piece, &p);
-				for (size_t i = 0; i < n; i++) {
-					ck_assert_int_eq(p.seen[i], 1);
-					ck_assert_int_lt(p.owner[i], threads);
-				}
-			}
+	struct et_ctx x = {.k = et_kern_at(0), .threads = _i};
+	check_jobs(&x);
+	ck_assert_ptr_null(x.team);
+}
+END_TEST
+
+START_TEST(team)
+{
+	struct et_ctx x = {.k = et_kern_at(0), .threads = _i};
+	for (int round = 0; round < 5; round++) {
+		et_team_run(&x, check_jobs, &x);
+		ck_assert_ptr_null(x.team);
+	}
 }
 END_TEST
 
@@ -308,7 +339,8 @@ Suite *suite_gemm(void)
 	Suite *s = suite_create("gemm");
 	TCase *tc = num_tcase("oracle");
 	suite_add_tcase(s, tc);
-	tcase_add_test(tc, parallel);
+	tcase_add_loop_test(tc, parallel, 1, 6);
+	tcase_add_loop_test(tc, team, 1, 6);
 	tcase_add_loop_test(tc, gemm_rows, 0, 12);
 	tcase_add_loop_test(tc, gemm_sum, 0, 8);
 	return s;
