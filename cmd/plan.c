@@ -75,8 +75,9 @@ void print_plan(FILE *out, const struct et_plan *p)
 	fprintf(out, "multiply-adds  %.4g million forward, %.4g million backward, an image\n",
 		p->forward_mac / 1e6, p->backward_mac / 1e6);
 	fprintf(out, "batch size     %d, in micro-batches of %d\n", p->batch_size, p->micro_batch);
-	fprintf(out, "memory         %s at most, %s available: %s\n", et_human_bytes(p->peak, buf[0]),
-		et_human_bytes(p->available, buf[1]), p->fits ? "fits" : "does not fit");
+	fprintf(out, "memory         %s at most, %s available: %s\n",
+		et_human_bytes(p->peak, buf[0]), et_human_bytes(p->available, buf[1]),
+		p->fits ? "fits" : "does not fit");
 }
 
 static void print_json(const struct et_plan *p)
