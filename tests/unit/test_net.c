@@ -7,6 +7,7 @@
 
 #include "net/program.h"
 #include "net_gold.h"
+#include "test_net.h"
 
 /* ---- PyTorch --------------------------------------------------------------------------------- */
 
@@ -68,6 +69,192 @@ START_TEST(torch_step)
 }
 END_TEST
 
+/* ---- micro-batches and threads --------------------------------------------------------------- */
+
+const char net_layers[] =
+	"{'name':'pre','type':'conv2d','out_channels':16,'kernel_size':1},"
+	"{'name':'conv1','type':'conv2d','out_channels':8,'kernel_size':3,'padding':1,'bias':"
+	"false},"
+	"{'name':'bn1','type':'batchnorm2d'},{'type':'relu'},"
+	"{'name':'pool','type':'maxpool2d','kernel_size':3,'stride':2,'padding':1},"
+	"{'name':'layer1.0','type':'basic_block','out_channels':8},"
+	"{'name':'layer2.0','type':'basic_block','out_channels':12,'stride':2},"
+	"{'name':'ir','type':'inverted_residual','out_channels':12,'expand_ratio':3},"
+	"{'name':'act','type':'hardswish'},{'name':'squeeze','type':'global_avgpool2d'},"
+	"{'name':'excite','type':'linear','out_features':12},{'name':'gate','type':'sigmoid'},"
+	"{'name':'se','type':'mul','inputs':['act','gate']},"
+	"{'name':'drop','type':'dropout','p':0.4},"
+	"{'name':'up','type':'upsample2d','scale_factor':2,'mode':'bilinear'},"
+	"{'name':'skip','type':'adaptive_avgpool2d','output_size':2,'inputs':'layer1.0'},"
+	"{'name':'small','type':'adaptive_avgpool2d','output_size':2,'inputs':'up'},"
+	"{'name':'both','type':'concat','inputs':['small','skip']},{'name':'flat','type':"
+	"'flatten'},"
+	"{'name':'fc','type':'linear','out_features':5}";
+
+START_TEST(micro_batches)
+{
+	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL};
+	struct net_setup setup = {.batch = 7, .frozen_bn = true};
+	struct et_rng r = num_rng(60, 0);
+	struct net_case whole, parts;
+	static const int sizes[] = {3, 3, 1};
+
+	num_label("%s", ctx.k->name);
+	net_open(&whole, &ctx, net_text(3, 17, 14, 5, net_layers), &setup);
+	setup.batch = 3;
+	net_open(&parts, &ctx, net_text(3, 17, 14, 5, net_layers), &setup);
+	size_t image = et_shape_count(whole.net.input);
+	float *x = num_normal(&r, 7 * image), weight[5] = {1, 0.5f, 2, 0.25f, 3};
+	int32_t *label = net_labels(&whole.net, &r, 7);
+	label[4] = 255;
+	struct et_loss loss = {.k = 5, .ignore = 255, .smoothing = 0.1f, .weight = weight};
+	whole.net.loss = parts.net.loss = loss;
+
+	double want = net_step(&whole.net, x, 7, label, 5), norm = et_loss_norm(&loss, 7, label);
+	struct et_loss_sum sum = {0};
+	et_net_zero_grad(&parts.net);
+	for (size_t i = 0, at = 0; i < ET_COUNT(sizes); at += (size_t)sizes[i++]) {
+		struct et_pass pass = {.x = x + at * image,
+				       .n = sizes[i],
+				       .training = true,
+				       .seed = 7,
+				       .step = 5,
+				       .first = at};
+		et_net_forward(&parts.net, &pass);
+		et_net_loss(&parts.net, &pass, label + at, norm, true, &sum);
+	}
+	ck_assert_double_le(fabs(sum.loss - want), 1e-6 * want);
+	ck_assert_uint_eq(sum.rows, 6);
+	for (int i = 0; i < whole.net.n_params; i++) {
+		const struct et_param *p = &whole.net.params[i];
+		if (p->train)
+			net_gold_check(p->name, parts.net.params[i].grad, p->grad, p->count, 1e-6);
+	}
+	net_close(&whole);
+	net_close(&parts);
+}
+END_TEST
+
+/* Two dropouts of 400 ones of each of n pictures, side by side, as they come. */
+static const float *drop(struct net_case *t, int n, bool training, uint64_t seed, uint64_t step,
+			 size_t first)
+{
+	float *x = num_floats(800), *y = num_floats(1600);
+	for (size_t i = 0; i < 800; i++)
+		x[i] = 1;
+	struct et_pass pass = {
+		.x = x, .n = n, .training = training, .seed = seed, .step = step, .first = first};
+	return memcpy(y, et_net_forward(&t->net, &pass), (size_t)n * 800 * sizeof(float));
+}
+
+/* The numbers drawn depend on seed, step, layer and picture, and on nothing else. */
+START_TEST(dropout)
+{
+	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL};
+	struct net_setup setup = {.batch = 2, .eval_batch = 2};
+	struct net_case t;
+	net_open(&t, &ctx,
+		 net_text(1, 20, 20, 800,
+			  "{'name':'f','type':'flatten'},"
+			  "{'name':'d1','type':'dropout','p':0.25,'inputs':'f'},"
+			  "{'name':'d2','type':'dropout','p':0.25,'inputs':'f'},"
+			  "{'type':'concat','inputs':['d1','d2']}"),
+		 &setup);
+	const float *y = drop(&t, 2, true, 7, 5, 0);
+	int kept = 0;
+	for (size_t i = 0; i < 1600; i++) {
+		ck_assert(y[i] == 0 || y[i] == 1 / (1 - 0.25f));
+		kept += y[i] != 0;
+	}
+	ck_assert_int_ge(kept, 1120); /* 1200, within 4.6 standard deviations */
+	ck_assert_int_le(kept, 1280);
+	ck_assert(memcmp(y, y + 400, 1600) && memcmp(y, y + 800, 1600)); /* layers, pictures */
+	ck_assert(!memcmp(y, drop(&t, 2, true, 7, 5, 0), 6400));
+	ck_assert(!memcmp(y + 800, drop(&t, 1, true, 7, 5, 1), 3200));
+	ck_assert(memcmp(y, drop(&t, 2, true, 8, 5, 0), 3200));
+	ck_assert(memcmp(y, drop(&t, 2, true, 7, 6, 0), 3200));
+	y = drop(&t, 2, false, 7, 5, 0);
+	for (size_t i = 0; i < 1600; i++)
+		ck_assert(y[i] == 1);
+	net_close(&t);
+}
+END_TEST
+
+struct run {
+	struct net_case *t;
+	const struct et_train *train;
+	const float *x;
+	const int32_t *label;
+	uint64_t step;
+};
+
+static void five_steps(void *arg)
+{
+	struct run *r = arg;
+	double norm;
+	for (; r->step < 5; r->step++) {
+		net_step(&r->t->net, r->x, 4, r->label, r->step);
+		if (et_net_update(&r->t->net, r->train, 0.05, r->step, &norm))
+			ck_abort_msg("lost");
+	}
+}
+
+/* After five steps: weights, running statistics, gradients and moments, with their names. */
+static void same_state(const struct et_net *got, const struct et_net *want)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "%s", num_label_text());
+	for (int i = 0; i < got->n_params; i++) {
+		const struct et_param *a = &got->params[i], *b = &want->params[i];
+		num_label("%s, %s", name, a->name);
+		num_check_bits("value", a->value, b->value, a->count * sizeof(float));
+		if (a->train)
+			num_check_bits("gradient", a->grad, b->grad, a->count * sizeof(float));
+		if (a->m1)
+			num_check_bits("moment", a->m1, b->m1, a->count * sizeof(float));
+		if (a->m2)
+			num_check_bits("moment", a->m2, b->m2, a->count * sizeof(float));
+	}
+}
+
+START_TEST(any_threads)
+{
+	for (int optimizer = ET_SGD; optimizer <= ET_ADAM; optimizer++) {
+		struct et_train train = {.optimizer = optimizer,
+					 .momentum = 0.9,
+					 .beta1 = 0.9,
+					 .beta2 = 0.99,
+					 .eps = 1e-8,
+					 .weight_decay = 0.01,
+					 .clip_norm = 1};
+		struct net_setup setup = {.batch = 4, .moments = et_train_moments(&train)};
+		struct net_case one = {0}, t;
+		for (int threads = 1; threads <= 3; threads++)
+			for (int team = 0; team < 2; team++) {
+				struct et_ctx ctx = {et_kern_at((size_t)_i), threads, NULL};
+				struct et_rng r = num_rng(61, 0);
+				net_open(&t, &ctx, net_text(3, 33, 27, 5, net_layers), &setup);
+				struct run run = {&t, &train,
+						  num_normal(&r, 4 * et_shape_count(t.net.input)),
+						  net_labels(&t.net, &r, 4), 0};
+				if (team)
+					et_team_run(&t.net.ctx, five_steps, &run);
+				else
+					five_steps(&run);
+				num_label("%s, %d threads", ctx.k->name, threads);
+				if (!one.net.n) {
+					one = t;
+					run.t = &one;
+					continue;
+				}
+				same_state(&t.net, &one.net);
+				net_close(&t);
+			}
+		net_close(&one);
+	}
+}
+END_TEST
+
 Suite *suite_net(void);
 Suite *suite_net(void)
 {
@@ -75,5 +262,16 @@ Suite *suite_net(void)
 	TCase *tc = num_tcase("torch");
 	tcase_add_test(tc, torch_step);
 	suite_add_tcase(s, tc);
+	tc = num_tcase("step");
+	int isas = 0;
+	while (et_kern_at((size_t)isas))
+		isas++;
+	tcase_add_loop_test(tc, micro_batches, 0, isas);
+	tcase_add_loop_test(tc, dropout, 0, isas);
+	tcase_add_loop_test(tc, any_threads, 0, isas);
+	suite_add_tcase(s, tc);
+	suite_add_tcase(s, tcase_memory());
+	suite_add_tcase(s, tcase_select());
+	suite_add_tcase(s, tcase_finite());
 	return s;
 }
