@@ -180,7 +180,7 @@ install: all
 	$(INSTALL) -m 755 $(B)/edgetrain $(DESTDIR)$(bindir)/edgetrain
 	$(INSTALL) -m 644 $(B)/libedgetrain.a $(DESTDIR)$(libdir)/libedgetrain.a
 	$(INSTALL) -m 644 lib/edgetrain.h $(DESTDIR)$(includedir)/edgetrain/edgetrain.h
-	$(INSTALL) -m 644 lib/base/err.h $(DESTDIR)$(includedir)/edgetrain/base/err.h
+	$(INSTALL) -m 644 lib/base/err.h lib/base/tools.h $(DESTDIR)$(includedir)/edgetrain/base
 	$(INSTALL) -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(mandir)/man1
 	$(INSTALL) -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(mandir)/man5
 	$(INSTALL) -m 644 $(sort $(wildcard configs/*.json)) $(DESTDIR)$(datadir)/configs

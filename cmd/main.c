@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "library.h"
 
 static const struct command *const commands[] = {&command_fit, &command_eval, &command_plan};
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

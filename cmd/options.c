@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "library.h"
 #include "options.h"
 
 /* ---- building -------------------------------------------------------------------------------- */

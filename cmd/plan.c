@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "library.h"
 
 struct plan {
 	const char *init, *format;

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "library.h"
 
 #define REDRAW_S 0.125 /* between two states of the live line */
 #define PLAIN_S	 30.0  /* between two plain lines */

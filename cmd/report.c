@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "library.h"
 #include "report.h"
 
 void print_evaluation(FILE *out, const struct et_eval_result *r)

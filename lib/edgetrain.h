@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/tools.h"
 
 /* ---- training settings ----------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 # The order of the rooms: who may include whom, and what may lie at the top of the sources.
 #
 #   base < kern < op < mode < net < run < cmd; io, data and power stand on base alone, and net and
-#   run on them. cmd sees the public header, and the public header sees base/err.h.
+#   run on them. cmd sees the public header, and the public header sees base/err.h and base/tools.h.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
@@ -23,7 +23,7 @@ allowed() {
 	mode) echo base/ kern/ op/ mode/ ;;
 	net) echo base/ kern/ op/ mode/ io/ data/ power/ net/ edgetrain.h ;;
 	run) echo base/ kern/ op/ mode/ io/ data/ power/ net/ run/ edgetrain.h version.h ;;
-	face) echo base/err.h ;;
+	face) echo base/err.h base/tools.h ;;
 	cmd) echo edgetrain.h "$(cd cmd && echo *.h)" ;;
 	esac
 }

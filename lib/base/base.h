@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/tools.h"
 
 #define ET_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -160,8 +161,6 @@ int et_writer_sync(struct et_writer *w, struct et_err *err) ET_MUST_CHECK;
 int et_writer_commit(struct et_writer *w, struct et_err *err) ET_MUST_CHECK;
 /* Does nothing after a commit or a failed open. */
 void et_writer_abort(struct et_writer *w);
-/* The four steps for a text at once. */
-int et_file_write(const char *path, const void *data, size_t n, struct et_err *err) ET_MUST_CHECK;
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
@@ -172,29 +171,9 @@ int et_file_write(const char *path, const void *data, size_t n, struct et_err *e
 size_t et_utf8_next(const char *s, size_t n, uint32_t *cp);
 
 /*
- * The candidate nearest to word by edit distance (case ignored, swapped neighbours count once),
- * else the nearest that begins with it, or NULL when none is near. n candidates.
- */
-const char *et_nearest(const char *word, const char *const *candidates, size_t n);
-
-/*
  * Shell-style match of a whole name: * matches any run (dots too), ? one character, [a-c] a set,
  * [!a-c] its complement.
  */
 bool et_glob_match(const char *glob, const char *name);
-
-/*
- * Whole-string numbers, independent of the locale; false on anything else (trailing text, overflow,
- * NaN). et_parse_size takes K, M, G (powers of 1024, an i and B may follow; then a fraction too).
- */
-bool et_parse_f64(const char *s, double *v);
-bool et_parse_i64(const char *s, int64_t *v);
-bool et_parse_size(const char *s, uint64_t *v);
-
-/* "12.3 MB" style text of a byte count (powers of 1000) into buf; returns buf. */
-const char *et_human_bytes(uint64_t n, char buf[32]);
-
-/* CLOCK_MONOTONIC in seconds. */
-double et_now(void);
 
 #endif

@@ -1,0 +1,40 @@
+/*
+ * Small tools that the library shares with the programs that use it: words, numbers, sizes, time,
+ * and the durable writing of a small file.
+ */
+#ifndef ET_BASE_TOOLS_H
+#define ET_BASE_TOOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/*
+ * The candidate nearest to word by edit distance (case ignored, swapped neighbours count once),
+ * else the nearest that begins with it, or NULL when none is near. n candidates.
+ */
+const char *et_nearest(const char *word, const char *const *candidates, size_t n);
+
+/*
+ * Whole-string numbers, independent of the locale; false on anything else (trailing text, overflow,
+ * NaN). et_parse_size takes K, M, G (powers of 1024, an i and B may follow; then a fraction too).
+ */
+bool et_parse_f64(const char *s, double *v);
+bool et_parse_i64(const char *s, int64_t *v);
+bool et_parse_size(const char *s, uint64_t *v);
+
+/* "12.3 MB" style text of a byte count (powers of 1000) into buf; returns buf. */
+const char *et_human_bytes(uint64_t n, char buf[32]);
+
+/* CLOCK_MONOTONIC in seconds. */
+double et_now(void);
+
+/*
+ * Replaces a file by these bytes, durably: a temporary file beside it, fsync, rename, fsync of the
+ * directory. Until it returns 0 the file is what it was. ET_ECREATE, ET_EIO.
+ */
+int et_file_write(const char *path, const void *data, size_t n, struct et_err *err) ET_MUST_CHECK;
+
+#endif
