@@ -234,6 +234,11 @@ START_TEST(norm)
 	HAND(dx, -1, 1, -3, 3);
 	HAND(dgamma, 6);
 	HAND(dbeta, 12);
+	/* Twice as wide: the same xhat, half the slope. */
+	const double wide[] = {-2, -2, 2, 2};
+	ref_bn_backward(1, 1, 4, wide, dyb, mean.v, half, two, true, &dx, &dgamma, &dbeta);
+	HAND(dx, -0.5, 0.5, -1.5, 1.5);
+	HAND(dgamma, 6);
 
 	/* Channels are the middle index. */
 	struct ref mean2 = num_ref(2), var2 = num_ref(2);
