@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/priv.h"
 #include "picture_gold.h"
 #include "scratch.h"
 #include "test_picture.h"
@@ -118,6 +119,32 @@ START_TEST(reduction)
 }
 END_TEST
 
+/* What is said of the size and the buffer before decoding, at any reduction, is what it comes to.
+ */
+static void check_extent(const char *name)
+{
+	struct et_header head;
+	ck_assert_int_eq(et_picture_header(gold_path(name), &head, NULL), 0);
+	for (int i = 0; i < 8; i++) {
+		int c = i % 2 ? 3 : 1, h, w, want_h = i / 2 * 2, want_w = i / 2 * 3;
+		size_t bytes = et_header_extent(&head, c, want_h, want_w, &h, &w);
+		struct et_picture p = decode(gold_path(name), c, want_h, want_w);
+		ck_assert_int_eq(p.h, h);
+		ck_assert_int_eq(p.w, w);
+		ck_assert_uint_le(p.cap, bytes);
+		et_picture_free(&p);
+	}
+}
+
+START_TEST(extent)
+{
+	for (size_t i = 0; i < ET_COUNT(pngs); i++)
+		check_extent(pngs[i]);
+	for (size_t i = 0; i < ET_COUNT(jpegs); i++)
+		check_extent(jpegs[i]);
+}
+END_TEST
+
 /* More of them before the size than any buffer holds. */
 START_TEST(big_exif)
 {
@@ -194,6 +221,7 @@ Suite *suite_picture(void)
 	tcase_add_loop_test(tc, png, 0, ET_COUNT(pngs));
 	tcase_add_loop_test(tc, jpeg, 0, ET_COUNT(jpegs));
 	tcase_add_loop_test(tc, reduction, 0, 4);
+	tcase_add_test(tc, extent);
 	tcase_add_test(tc, big_exif);
 	tcase_add_test(tc, content);
 	tcase_add_test(tc, buffers);
