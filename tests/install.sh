@@ -34,7 +34,7 @@ others=$(find "$root" -type f ! -path "$root/usr/*" ! -name log)
 if [ -z "$others" ]; then ok; else bad "outside PREFIX: $others"; fi
 
 cat >"$root/user.c" <<'END'
-#include <edgetrain/edgetrain.h>
+#include <edgetrain.h>
 #include <stdio.h>
 
 int main(void)
@@ -53,7 +53,7 @@ if ! command -v "$cc" >/dev/null; then
 	echo "  skip a user's program: no $cc here"
 else
 	# shellcheck disable=SC2046 # words
-	if "$cc" -std=c11 -I"$root/usr/include" -o "$root/user" "$root/user.c" -L"$root/usr/lib" \
+	if "$cc" -std=c11 -I"$root/usr/include/edgetrain" -o "$root/user" "$root/user.c" -L"$root/usr/lib" \
 		-ledgetrain $(pkg-config --libs libpng libjpeg zlib libcjson) -fopenmp -pthread -lm \
 		>"$root/log" 2>&1 && [ -n "$("$root/user")" ]; then
 		ok
