@@ -18,19 +18,26 @@ static void check_arenas(const struct et_net *net)
 
 /* ---- plan and reality ------------------------------------------------------------------------ */
 
+#define FLATTEN "{'type':'flatten'},{'type':'linear','out_features':3}"
+#define CONCAT                                          \
+	"{'type':'concat','inputs':['input','input']}," \
+	"{'type':'conv2d','out_channels':3,'kernel_size':1}"
+#define SIX "'input','input','input','input','input','input'"
+/* On 48 channels, where the sum for the bias is what takes most scratch. */
+#define DEPTHWISE                                                                       \
+	"{'type':'concat','inputs':[" SIX "," SIX ",'input','input','input','input']}," \
+	"{'type':'conv2d','out_channels':48,'kernel_size':3,'padding':1,'groups':48}"
+
 /* One layer type alone, so that no other's scratch hides what it forgot to ask for. */
 START_TEST(each_alone)
 {
 	static const char *const alone[] = {
-		/* depthwise on 48 channels, where the sum for the bias is what takes most */
-		"{'type':'concat','inputs':['input','input','input','input','input','input',"
-		"'input','input','input','input','input','input','input','input','input','input']},"
-		"{'type':'conv2d','out_channels':48,'kernel_size':3,'padding':1,'groups':48}",
+		DEPTHWISE,
 		"{'type':'conv2d','out_channels':3,'kernel_size':3,'padding':1}",
 		"{'type':'conv2d','out_channels':3,'kernel_size':1,'bias':false}",
 		"{'type':'conv2d','out_channels':3,'kernel_size':5,'stride':2,'groups':3}",
 		"{'type':'conv2d','out_channels':3,'kernel_size':[1,7],'dilation':3}",
-		"{'type':'flatten'},{'type':'linear','out_features':3}",
+		FLATTEN,
 		"{'type':'batchnorm2d'}",
 		"{'type':'relu'}",
 		"{'type':'relu6'}",
@@ -43,8 +50,7 @@ START_TEST(each_alone)
 		"{'type':'adaptive_avgpool2d','output_size':[7,5]}",
 		"{'type':'add','inputs':['input','input']}",
 		"{'type':'mul','inputs':['input','input']}",
-		"{'name':'c','type':'concat','inputs':['input','input']},"
-		"{'type':'conv2d','out_channels':3,'kernel_size':1,'groups':1}",
+		CONCAT,
 		"{'type':'upsample2d','size':[50,41],'mode':'nearest'}",
 		"{'type':'upsample2d','size':[50,41],'mode':'bilinear'}",
 	};
@@ -61,7 +67,9 @@ START_TEST(each_alone)
 				char layers[500] = "";
 				strcat(strcat(layers, alone[i]), ",{'type':'global_avgpool2d'}");
 				num_label("%s, %s, %d threads", layers, ctx.k->name, ctx.threads);
-				net_open(&t, &ctx, net_text(3, 25, 19, i ? 3 : 48, layers), &setup);
+				net_open(&t, &ctx,
+					 net_text(3, 25, 19, i ? 3 : 48 /* DEPTHWISE */, layers),
+					 &setup);
 				float *x = num_normal(&r, 5 * et_shape_count(t.net.input));
 				int32_t *label = net_labels(&t.net, &r, 5);
 				ck_assert(isfinite(net_step(&t.net, x, 3, label, 0)));
