@@ -100,6 +100,10 @@ START_TEST(held_out)
 	}
 	for (int i = 0; i < 41; i++)
 		ck_assert_int_eq(seen[i], 1);
+	/* Which ones is pinned: a resumed run must find the split of the version that began it. */
+	static const int pinned[4] = {11, 22, 33, 35};
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_int_eq(number_of(ds, ET_SPLIT_VAL, i), pinned[i]);
 	struct et_dataset *same = open_with(0.1, 1), *other = open_with(0.1, 2);
 	ck_assert_uint_eq(et_dataset_fingerprint(ds), et_dataset_fingerprint(same));
 	ck_assert_uint_ne(et_dataset_fingerprint(ds), et_dataset_fingerprint(other));
@@ -181,5 +185,6 @@ Suite *suite_dataset(void)
 	suite_add_tcase(s, tcase_cifar());
 	suite_add_tcase(s, tcase_folder());
 	suite_add_tcase(s, tcase_loader());
+	suite_add_tcase(s, tcase_loader_fault());
 	return s;
 }

@@ -10,6 +10,7 @@ TCase *tcase_idx(void);
 TCase *tcase_cifar(void);
 TCase *tcase_folder(void);
 TCase *tcase_loader(void);
+TCase *tcase_loader_fault(void);
 
 /* Opens the scratch directory below `name` with default options; fails the test on errors. */
 struct et_dataset *dataset_open(const char *name);

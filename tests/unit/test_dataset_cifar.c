@@ -86,6 +86,12 @@ START_TEST(ten)
 			 "data_batch_3.bin[1]");
 	ck_assert_str_eq(et_dataset_item_name(ds, ET_SPLIT_TEST, 2, name, sizeof(name)),
 			 "test_batch.bin[2]");
+	/* The names of the classes are part of what the dataset is. */
+	uint64_t fingerprint = et_dataset_fingerprint(ds);
+	et_dataset_close(ds);
+	scratch_put("batches.meta.txt", "cat\nlarge dog\nbull\n", 19);
+	ds = dataset_open("");
+	ck_assert_uint_ne(et_dataset_fingerprint(ds), fingerprint);
 	/* Not in memory: it may be 180 MB. */
 	ck_assert_uint_lt(et_dataset_bytes(ds), 3072);
 	/* A file that becomes shorter is an error, not a crash. */
