@@ -3,7 +3,10 @@
 
 #include "net/types.h"
 
-/* torchvision's: He-normal by fan out, as its ResNet and MobileNetV2 do for convolutions. */
+/*
+ * He-normal by fan out, as torchvision's ResNet and MobileNetV2 do for convolutions; but by the fan
+ * out of a group, which PyTorch overlooks: it starts depthwise layers with next to nothing.
+ */
 static void conv_weight(struct et_param *p, uint64_t seed, uint32_t index)
 {
 	const struct et_conv *g = p->geo;

@@ -201,8 +201,8 @@ int et_net_set_mode(struct et_net *net, const char *recipe, struct et_err *err) 
 
 /*
  * Plans for batches of up to train_batch and eval_batch images (0 = not needed) and fills *m for
- * each (either may be NULL). Nothing is reserved. optimizer: how many moments a trained parameter
- * has.
+ * each (either may be NULL). Nothing is reserved; not after et_net_alloc(). moments: how many a
+ * trained parameter has. ET_EFIT for sizes beyond the addresses of the machine.
  */
 int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments,
 		struct et_memory *train, struct et_memory *eval, struct et_err *err) ET_MUST_CHECK;

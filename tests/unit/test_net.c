@@ -255,6 +255,74 @@ START_TEST(any_threads)
 }
 END_TEST
 
+/* ---- initial values -------------------------------------------------------------------------- */
+
+static void check_normal(struct et_net *net, const char *name, double std)
+{
+	const struct et_param *p = net_param(net, name);
+	double sum = 0, sq = 0, n = (double)p->count;
+	for (size_t k = 0; k < p->count; k++) {
+		sum += (double)p->value[k];
+		sq += (double)p->value[k] * (double)p->value[k];
+	}
+	ck_assert_msg(fabs(sum / n) < 5 * std / sqrt(n) &&
+			      fabs(sqrt(sq / n) / std - 1) < 5 / sqrt(2 * n),
+		      "%s: mean %g, deviation %g of %g", name, sum / n, sqrt(sq / n), std);
+}
+
+static void check_uniform(struct et_net *net, const char *name, double bound)
+{
+	const struct et_param *p = net_param(net, name);
+	double least = 0, most = 0;
+	for (size_t k = 0; k < p->count; k++) {
+		least = fmin(least, (double)p->value[k]);
+		most = fmax(most, (double)p->value[k]);
+	}
+	ck_assert_msg(least >= -bound && most <= bound && least < -0.8 * bound &&
+			      most > 0.8 * bound,
+		      "%s: %g to %g, bound %g", name, least, most, bound);
+}
+
+START_TEST(initial)
+{
+	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL};
+	struct net_setup setup = {.eval_batch = 1};
+	struct net_case t;
+	net_open(&t, &ctx,
+		 net_text(3, 8, 8, 40,
+			  "{'name':'a','type':'conv2d','out_channels':64,'kernel_size':3},"
+			  "{'name':'b','type':'conv2d','out_channels':64,'kernel_size':[3,2]},"
+			  "{'name':'dw','type':'conv2d','out_channels':64,'kernel_size':3,"
+			  "'groups':64,'padding':1},"
+			  "{'name':'bn','type':'batchnorm2d'},{'type':'global_avgpool2d'},"
+			  "{'name':'fc','type':'linear','out_features':40}"),
+		 &setup);
+	et_net_init(&t.net, 1);
+	check_normal(&t.net, "a.weight", sqrt(2.0 / (64 * 9)));
+	check_normal(&t.net, "b.weight", sqrt(2.0 / (64 * 6)));
+	check_normal(&t.net, "dw.weight", sqrt(2.0 / 9));
+	check_uniform(&t.net, "fc.weight", 1 / sqrt(64));
+	check_uniform(&t.net, "fc.bias", 1 / sqrt(64));
+	for (int k = 0; k < 64; k++) {
+		ck_assert(net_param(&t.net, "a.bias")->value[k] == 0);
+		ck_assert(net_param(&t.net, "bn.weight")->value[k] == 1);
+		ck_assert(net_param(&t.net, "bn.bias")->value[k] == 0);
+		ck_assert(net_param(&t.net, "bn.running_mean")->value[k] == 0);
+		ck_assert(net_param(&t.net, "bn.running_var")->value[k] == 1);
+	}
+	ck_assert_int_eq(net_param(&t.net, "bn.num_batches_tracked")->counter, 0);
+	float one[64], *a = net_param(&t.net, "a.weight")->value,
+		       *b = net_param(&t.net, "b.weight")->value;
+	memcpy(one, a, sizeof(one));
+	ck_assert_int_ne(memcmp(a, b, sizeof(one)), 0);
+	et_net_init(&t.net, 2);
+	ck_assert_int_ne(memcmp(a, one, sizeof(one)), 0);
+	et_net_init(&t.net, 1);
+	ck_assert_int_eq(memcmp(a, one, sizeof(one)), 0);
+	net_close(&t);
+}
+END_TEST
+
 Suite *suite_net(void);
 Suite *suite_net(void)
 {
@@ -266,6 +334,7 @@ Suite *suite_net(void)
 	int isas = 0;
 	while (et_kern_at((size_t)isas))
 		isas++;
+	tcase_add_test(tc, initial);
 	tcase_add_loop_test(tc, micro_batches, 0, isas);
 	tcase_add_loop_test(tc, dropout, 0, isas);
 	tcase_add_loop_test(tc, any_threads, 0, isas);
