@@ -83,6 +83,7 @@ static const struct field {
 	{"correct", offsetof(struct et_state, correct), false},
 	{"images", offsetof(struct et_state, images), false},
 	{"skipped", offsetof(struct et_state, skipped), false},
+	{"all_skipped", offsetof(struct et_state, all_skipped), false},
 	{"best_accuracy", offsetof(struct et_state, best_accuracy), true},
 	{"best_epoch", offsetof(struct et_state, best_epoch), false},
 	{"last_loss", offsetof(struct et_state, last_loss), true},

@@ -221,7 +221,7 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 				    .best_epoch = st->best_epoch,
 				    .seconds = et_now() - t->begun,
 				    .val_split = val_name(t->s),
-				    .skipped = et_dataset_skipped(t->s->ds) + st->skipped,
+				    .skipped = et_dataset_skipped(t->s->ds) + st->all_skipped,
 				    .peak_memory = et_machine_peak_rss()};
 	r->images_per_s = r->seconds > 0 ? (double)r->images / r->seconds : NAN;
 }
@@ -238,6 +238,9 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 	t.state.best_accuracy = t.state.last_loss = t.state.last_accuracy = NAN;
 	t.state.last_val_loss = t.state.last_val_accuracy = NAN;
 	et_board_open(&t.board, "");
+	t.p = (struct et_progress){.phase = ET_PHASE_LOAD, .eta_s = -1};
+	if (fit->progress)
+		fit->progress(fit->arg, &t.p);
 	int status = fit->resume ? open_resumed(&t, fit, &info, err) : open_new(&t, fit, err);
 	if (!status)
 		status = open_files(&t, err);

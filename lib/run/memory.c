@@ -95,7 +95,8 @@ static int largest_fit(struct et_session *s, bool training, bool by_micro, struc
 			low = 0;
 			break;
 		}
-		if (probe.fits)
+		/* What the program itself takes varies a little: the advice must hold next time. */
+		if (!probe.available || probe.peak + ((uint64_t)1 << 20) <= probe.available)
 			low = mid;
 		else
 			high = mid - 1;

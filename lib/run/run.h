@@ -82,6 +82,7 @@ struct et_state {
 	uint64_t batch; /* batches done of the current one; all of them: its evaluation is due */
 	double loss_sum, seconds; /* of the current epoch so far */
 	uint64_t correct, images, skipped;
+	uint64_t all_skipped; /* bad pictures, of the whole run */
 	double best_accuracy;
 	uint64_t best_epoch;
 	double last_loss, last_accuracy, last_val_loss,

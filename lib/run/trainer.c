@@ -158,6 +158,7 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	st->last_accuracy = e.accuracy;
 	st->last_val_loss = e.val_loss;
 	st->last_val_accuracy = e.val_accuracy;
+	st->all_skipped += st->skipped;
 	st->loss_sum = st->seconds = 0;
 	st->correct = st->images = st->skipped = 0;
 	if (e.best) {
