@@ -25,26 +25,6 @@ static void count_rows(const struct et_session *s, const float *logits, const st
 	}
 }
 
-/* One batch, with the threads of one team standing by. */
-struct compute {
-	struct et_session *s;
-	const struct et_batch *b;
-	const float *logits;
-	double norm; /* rows that count */
-	struct et_loss_sum sum;
-};
-
-static void compute(void *arg)
-{
-	struct compute *c = arg;
-	struct et_pass pass = {.x = c->b->x, .n = (int)c->b->n};
-
-	c->logits = et_net_forward(&c->s->net, &pass);
-	c->norm = et_loss_norm(&c->s->net.loss, c->b->n, c->b->label);
-	if (c->norm > 0)
-		et_net_loss(&c->s->net, &pass, c->b->label, c->norm, false, &c->sum);
-}
-
 int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
 		void (*progress)(void *arg, const struct et_progress *p), void *arg,
 		struct et_progress *p, struct et_err *err)
@@ -64,16 +44,20 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 	p->phase = ET_PHASE_EVAL;
 	p->batches = et_loader_batches(loader);
 	while (!got && (got = et_loader_next(loader, &b, err)) == 1) {
-		struct compute c = {.s = s, .b = b};
+		struct et_pass pass = {.x = b->x, .n = (int)b->n};
 		got = 0;
 		if (et_stopped(s->env)) {
 			got = et_fail(err, ET_ESTOP, "stopped");
 		} else if (b->n) {
-			et_team_run(&s->net.ctx, compute, &c);
-			sum.loss += c.sum.loss * c.norm;
-			sum.correct += c.sum.correct;
-			weight += c.norm;
-			count_rows(s, c.logits, b, score->confusion, &top5);
+			const float *logits = et_net_forward(&s->net, &pass);
+			double norm = et_loss_norm(&s->net.loss, b->n, b->label);
+			struct et_loss_sum part = {0};
+			if (norm > 0)
+				et_net_loss(&s->net, &pass, b->label, norm, false, &part);
+			sum.loss += part.loss * norm;
+			sum.correct += part.correct;
+			weight += norm;
+			count_rows(s, logits, b, score->confusion, &top5);
 			score->images += b->n;
 		}
 		score->skipped += b->skipped;
@@ -167,13 +151,29 @@ static int load(struct et_session *s, const char *path, struct et_err *err)
 	return status;
 }
 
+/* The whole evaluation, with the threads of one team standing by. */
+struct scoring {
+	struct et_session *s;
+	const struct et_eval *eval;
+	struct et_loader *loader;
+	struct et_score score;
+	struct et_progress p;
+	struct et_err *err;
+	int status;
+};
+
+static void run_scoring(void *arg)
+{
+	struct scoring *j = arg;
+	j->status = et_evaluate(j->s, j->loader, &j->score, j->eval->progress, j->eval->arg, &j->p,
+				j->err);
+}
+
 static int score_split(struct et_session *s, const struct et_eval *eval, struct et_eval_result *r,
 		       struct et_err *err)
 {
 	struct et_loader_conf conf = et_session_loader(s, s->val, false);
-	struct et_progress p = {.eta_s = -1};
-	struct et_loader *loader;
-	struct et_score score = {0};
+	struct scoring j = {.s = s, .eval = eval, .p = {.eta_s = -1}, .err = err};
 	size_t k = (size_t)s->spec.classes;
 
 	r->classes = s->spec.classes;
@@ -184,19 +184,19 @@ static int score_split(struct et_session *s, const struct et_eval *eval, struct 
 	for (size_t i = 0; i < k; i++)
 		if (!(r->class_names[i] = et_strdup(et_dataset_class_name(s->ds, (int)i))))
 			return et_fail(err, ET_ENOMEM, "out of memory");
-	score.confusion = r->confusion;
-	ET_TRY(et_loader_open(&loader, &conf, err));
+	j.score.confusion = r->confusion;
+	ET_TRY(et_loader_open(&j.loader, &conf, err));
 	double begun = et_now();
-	int status = et_evaluate(s, loader, &score, eval->progress, eval->arg, &p, err);
-	et_loader_close(loader);
+	et_team_run(&s->net.ctx, run_scoring, &j);
+	et_loader_close(j.loader);
 	r->seconds = et_now() - begun;
-	r->images = score.images;
-	r->skipped = score.skipped + et_dataset_skipped(s->ds);
-	r->loss = score.loss;
-	r->accuracy = score.accuracy;
-	r->top5 = score.top5;
-	r->images_per_s = (double)score.images / fmax(r->seconds, 1e-9);
-	return status;
+	r->images = j.score.images;
+	r->skipped = j.score.skipped + et_dataset_skipped(s->ds);
+	r->loss = j.score.loss;
+	r->accuracy = j.score.accuracy;
+	r->top5 = j.score.top5;
+	r->images_per_s = (double)j.score.images / fmax(r->seconds, 1e-9);
+	return j.status;
 }
 
 static int eval_session(struct et_session *s, const struct et_eval *eval, struct et_run_info *info,

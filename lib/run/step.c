@@ -99,61 +99,39 @@ static int write_row(struct et_trainer *t, const struct et_batch *b, const struc
 			  cell(rss > 0, "%.1f", rss, memory));
 }
 
-/* What is computed with the threads of one team standing by: everything between data and CSV. */
-struct compute {
-	struct et_trainer *t;
-	const struct et_batch *b;
-	double lr;
-	struct et_loss_sum sum;
-	struct clock clock;
-	int status;
-	struct et_err *err;
-};
-
-static void compute(void *arg)
-{
-	struct compute *c = arg;
-	struct et_session *s = c->t->s;
-	double norm;
-
-	c->status = gradients(c->t, c->b, &c->sum, &c->clock, c->err);
-	if (c->status)
-		return;
-	double before = et_now();
-	const char *lost = et_net_update(&s->net, &s->t, c->lr, c->t->state.step, &norm);
-	c->clock.update = et_now() - before;
-	if (lost) {
-		struct et_pass pass = {.x = c->b->x,
-				       .n = (int)et_min(c->b->n, (size_t)et_session_micro(s)),
-				       .training = true};
-		char what[200];
-		snprintf(what, sizeof(what), "the update made %s NaN or Inf", lost);
-		c->status = diverged(c->t, c->b, &pass, what, c->err);
-	}
-}
-
 int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_s,
 		    struct et_err *err)
 {
 	struct et_session *s = t->s;
 	struct et_state *st = &t->state;
-	double begun = et_now() - data_s;
-	struct compute c = {.t = t, .b = b, .err = err};
+	struct et_loss_sum sum = {0};
+	struct clock clock = {0};
+	double begun = et_now() - data_s, norm;
+	double lr = et_train_lr(&s->t, st->step, t->per_epoch);
 
-	c.lr = et_train_lr(&s->t, st->step, t->per_epoch);
-	et_team_run(&s->net.ctx, compute, &c);
-	ET_TRY(c.status);
+	ET_TRY(gradients(t, b, &sum, &clock, err));
+	double before = et_now();
+	const char *lost = et_net_update(&s->net, &s->t, lr, st->step, &norm);
+	clock.update = et_now() - before;
+	if (lost) {
+		struct et_pass pass = {.x = b->x,
+				       .n = (int)et_min(b->n, (size_t)et_session_micro(s)),
+				       .training = true};
+		char what[200];
+		snprintf(what, sizeof(what), "the update made %s NaN or Inf", lost);
+		return diverged(t, b, &pass, what, err);
+	}
 	st->step++;
-	st->loss_sum += c.sum.loss * (double)b->n;
-	st->correct += c.sum.correct;
+	st->loss_sum += sum.loss * (double)b->n;
+	st->correct += sum.correct;
 	st->images += b->n;
 	double took = et_now() - begun;
-	ET_TRY(write_row(t, b, &c.sum, c.lr, data_s, took, &c.clock, err));
+	ET_TRY(write_row(t, b, &sum, lr, data_s, took, &clock, err));
 
 	t->steps_here++;
 	t->images_here += b->n;
 	t->step_s = t->step_s > 0 ? 0.9 * t->step_s + 0.1 * took : took;
-	t->p.lr = c.lr;
+	t->p.lr = lr;
 	t->p.data_ms = data_s * 1e3;
 	t->p.step_ms = took * 1e3;
 	return ET_OK;

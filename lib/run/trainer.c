@@ -173,7 +173,7 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	return ET_OK;
 }
 
-int et_trainer_run(struct et_trainer *t, struct et_err *err)
+static int run_epochs(struct et_trainer *t, struct et_err *err)
 {
 	t->p.eta_s = -1;
 	while (t->state.epoch < (uint64_t)t->s->t.epochs) {
@@ -183,4 +183,28 @@ int et_trainer_run(struct et_trainer *t, struct et_err *err)
 			return stop_here(t, err);
 	}
 	return ET_OK;
+}
+
+struct course {
+	struct et_trainer *t;
+	struct et_err *err;
+	int status;
+};
+
+static void run_course(void *arg)
+{
+	struct course *c = arg;
+	c->status = run_epochs(c->t, c->err);
+}
+
+int et_trainer_run(struct et_trainer *t, struct et_err *err)
+{
+	/*
+	 * One team for the whole course: its threads sleep soon where there is nothing to do,
+	 * whereas OpenMP's own, between two parallel regions, keep a processor busy that the
+	 * decoding threads could use.
+	 */
+	struct course c = {.t = t, .err = err};
+	et_team_run(&t->s->net.ctx, run_course, &c);
+	return c.status;
 }
