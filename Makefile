@@ -173,6 +173,21 @@ lint:
 SHELL_SRC = .ci/run $(sort $(wildcard datasets/*.sh tests/*.sh tests/cli/*.sh tests/cli/*/*.sh))
 C_SRC = $(sort $(wildcard cmd/*.[ch] lib/*.h lib/*/*.[ch] tests/*/*.[ch]))
 
+# A comparison with a library that nothing else needs.
+peers-need:
+	$(Q)printf '#include <oneapi/dnnl/dnnl.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
+		echo "missing oneDNN. On Debian: apt install libdnnl-dev" >&2; exit 1; }
+$(B)/tests/peers/onednn.o: | peers-need
+$(B)/peers-conv: $(B)/tests/peers/onednn.o $(B)/tests/peers/onednn_conv.o $(B)/libedgetrain.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -ldnnl $(ALL_LDLIBS)
+
+## peers-conv: single convolutions against oneDNN, side by side (PEER_THREADS=2, PEER_ROUNDS=40)
+peers-conv: $(B)/peers-conv
+	OMP_NUM_THREADS=$(PEER_THREADS) OMP_PROC_BIND=true $< $(PEER_ROUNDS)
+PEER_THREADS ?= 2
+PEER_ROUNDS ?= 40
+
 ## install: program, library, manual pages and configs under $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/edgetrain/base \
@@ -194,4 +209,4 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .FORCE:
-.PHONY: all deps demo check check-unit check-only lint install clean help .FORCE
+.PHONY: all deps demo check check-unit check-only lint peers-conv peers-need install clean help .FORCE
