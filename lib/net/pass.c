@@ -75,7 +75,7 @@ const float *et_value(const struct et_exec *x, const struct et_node *node, int w
 	return p < 0 ? NULL : x->net->params[p].value;
 }
 
-float *et_grad(const struct et_exec *x, const struct et_node *node, int which)
+float *et_value_grad(const struct et_exec *x, const struct et_node *node, int which)
 {
 	int p = node->param[which];
 	return p < 0 ? NULL : x->net->params[p].grad;

@@ -158,7 +158,7 @@ static void backward(struct et_exec *x, struct et_node *node)
 	const struct et_conv *g = &node->u.conv.g;
 	const struct et_ctx *c = &x->net->ctx;
 	const float *dy = et_dy(x, node), *w = et_value(x, node, ET_P_WEIGHT);
-	float *db = et_grad(x, node, ET_P_BIAS), *dw = et_grad(x, node, ET_P_WEIGHT);
+	float *db = et_value_grad(x, node, ET_P_BIAS), *dw = et_value_grad(x, node, ET_P_WEIGHT);
 	float *dx = et_dx_begin(x, node, 0);
 
 	if (db)

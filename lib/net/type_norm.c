@@ -124,8 +124,8 @@ static void backward(struct et_exec *x, struct et_node *node)
 					      node->u.bn.eps));
 	et_bn_backward(&x->net->ctx, rows(x, node), node->out.c, kept ? et_in(x, node, 0) : NULL,
 		       et_dy(x, node), mean, invstd, et_value(x, node, ET_P_WEIGHT), node->bn_batch,
-		       et_dx_begin(x, node, 0), et_grad(x, node, ET_P_WEIGHT),
-		       et_grad(x, node, ET_P_BIAS), x->work);
+		       et_dx_begin(x, node, 0), et_value_grad(x, node, ET_P_WEIGHT),
+		       et_value_grad(x, node, ET_P_BIAS), x->work);
 	et_dx_end(x, node, 0);
 	et_arena_release(x->work, mark);
 }

@@ -73,7 +73,7 @@ float *et_dx_begin(const struct et_exec *x, const struct et_node *node, int i);
 void et_dx_end(const struct et_exec *x, const struct et_node *node, int i);
 /* Value and gradient of a parameter; NULL when there is none, or it does not train. */
 const float *et_value(const struct et_exec *x, const struct et_node *node, int which);
-float *et_grad(const struct et_exec *x, const struct et_node *node, int which);
+float *et_value_grad(const struct et_exec *x, const struct et_node *node, int which);
 
 static inline struct et_shape et_in_shape(const struct et_net *net, const struct et_node *node,
 					  int i)
