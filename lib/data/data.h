@@ -100,12 +100,21 @@ enum et_split { ET_SPLIT_TRAIN, ET_SPLIT_VAL, ET_SPLIT_TEST, ET_SPLITS };
 
 struct et_dataset_conf {
 	/*
-	 * Share of train in [0,1) held out where val is missing; < 0: 0.1 if there is neither val
-	 * nor test, else 0. By class, rounded to the nearest; at least one stays in train.
+	 * Share of train (or its subset) in [0,1) held out where val is missing; < 0: 0.1 if there
+	 * is neither val nor test, else 0. By class, rounded to the nearest; at least one stays in
+	 * train.
 	 */
 	double val_fraction;
-	uint64_t seed;			   /* of that split */
-	bool skip_bad;			   /* bad headers are left out and counted */
+	uint64_t seed; /* of that split */
+	bool skip_bad; /* bad headers are left out and counted */
+	/*
+	 * NULL, or a file that lists the pictures of train, a line each, the others are not there:
+	 * the number of the picture in train, from 0, or in a folder its path relative to the
+	 * dataset. Blank lines and those that begin with # do not count. Order does not matter.
+	 * ET_EDATA with the line where one is unknown or listed twice, or none is left. With
+	 * skip_bad a bad picture may be listed, but none by its number if any is bad.
+	 */
+	const char *subset;
 	const volatile sig_atomic_t *stop; /* polled while scanning; may be NULL */
 };
 

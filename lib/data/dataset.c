@@ -256,6 +256,8 @@ static int open_format(struct et_dataset *ds, const char *path, const struct et_
 		if (formats[i]->detect(path))
 			ds->format = formats[i];
 	ET_TRY(ds->format->open(ds, path, conf, err));
+	if (conf->subset)
+		ET_TRY(et_subset_apply(ds, conf->subset, conf->skip_bad, err));
 	ET_TRY(hold_out(ds, conf, err));
 	trim_all(ds);
 	ds->fingerprint = fingerprint(ds);

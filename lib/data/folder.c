@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "data/folder.h"
 
@@ -79,6 +80,18 @@ static void folder_extent(const struct et_dataset *ds, uint32_t ref, int c, int 
 	e->work = head.work;
 }
 
+static bool folder_is_bad(const struct et_dataset *ds, const char *path)
+{
+	const struct folder *own = ds->own;
+	struct et_header head;
+	struct stat st; /* of a link itself: one to nothing was left out, too */
+	char *full = et_path_join(own->root, path);
+	bool bad = full && lstat(full, &st) == 0 &&
+		   et_status_is_bad_picture(et_picture_header(full, &head, NULL));
+	free(full);
+	return bad;
+}
+
 static size_t folder_bytes(const struct et_dataset *ds)
 {
 	const struct folder *own = ds->own;
@@ -93,4 +106,6 @@ const struct et_format et_format_folder = {.name = "folder",
 					   .load = folder_load,
 					   .name_item = folder_name,
 					   .extent = folder_extent,
-					   .bytes = folder_bytes};
+					   .bytes = folder_bytes,
+					   .paths = true,
+					   .is_bad = folder_is_bad};

@@ -164,6 +164,12 @@ struct et_format {
 	void (*extent)(const struct et_dataset *ds, uint32_t ref, int c, int want_h, int want_w,
 		       struct et_extent *e);
 	size_t (*bytes)(const struct et_dataset *ds);
+	/*
+	 * Are items known by paths, which a subset may list? If so, is_bad() says of a path that is
+	 * not among them whether the picture is there but was left out (skip_bad).
+	 */
+	bool paths;
+	bool (*is_bad)(const struct et_dataset *ds, const char *path);
 };
 extern const struct et_format et_format_idx, et_format_cifar10, et_format_cifar100,
 	et_format_folder;
@@ -175,6 +181,9 @@ int et_dataset_add_class(struct et_dataset *ds, const char *name, struct et_err 
 int et_dataset_number_classes(struct et_dataset *ds, int n, struct et_err *err) ET_MUST_CHECK;
 void et_dataset_extent(const struct et_dataset *ds, enum et_split split, size_t i, int c,
 		       int want_h, int want_w, struct et_extent *e);
+/* Leaves in train what the file lists, in train's order: et_dataset_conf.subset. */
+int et_subset_apply(struct et_dataset *ds, const char *path, bool skip_bad,
+		    struct et_err *err) ET_MUST_CHECK;
 
 /* h x w RGB (planar or interleaved) or grey bytes that are in memory, as c channels. */
 int et_picture_copy(const uint8_t *px, int h, int w, int from_c, int c, struct et_picture *out,

@@ -27,6 +27,7 @@ struct et_train {
 	int last;	     /* 0: not used */
 	char *mode, *augment;
 	int64_t seed;
+	char *subset;	     /* file that lists what to train on; "" = all */
 	double val_fraction; /* < 0: automatic */
 	int on_bad_image;    /* 0 fail, 1 skip */
 	int save_steps;

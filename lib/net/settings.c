@@ -48,6 +48,8 @@ static const struct et_setting table[] = {
 	 "flip, crop:PIXELS, rrc:MIN-MAX, jitter:X, cutout:PIXELS, or none"},
 	{"seed", ET_SET_INT, "N", 0, 9007199254740992.0, "0",
 	 "seed of initial weights, order and augmentation"},
+	{"subset", ET_SET_TEXT, "FILE", 0, 0, "",
+	 "train on the pictures listed in FILE: a number from 0 or, in folders, a path a line"},
 	{"val_fraction", ET_SET_FLOAT, "X", -1, 0.9, "-1",
 	 "share of the training set held out for validation; negative: 0.1 where the data has no "
 	 "other"},
@@ -83,6 +85,7 @@ static const size_t place[] = {
 	AT(mode),
 	AT(augment),
 	AT(seed),
+	AT(subset),
 	AT(val_fraction),
 	AT(on_bad_image),
 	AT(save_steps),
@@ -379,7 +382,8 @@ void et_train_free(struct et_train *t)
 	free(t->trainable);
 	free(t->mode);
 	free(t->augment);
-	t->class_weights = t->trainable = t->mode = t->augment = NULL;
+	free(t->subset);
+	t->class_weights = t->trainable = t->mode = t->augment = t->subset = NULL;
 }
 
 void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)

@@ -136,6 +136,27 @@ static int choose_split(struct et_session *s, const char *name, const char **cho
 		       name ? name : "");
 }
 
+/*
+ * A subset concerns what is in train and what was held out of it. Other splits do without, so that
+ * a run can be evaluated when the list is gone, and on other data.
+ */
+static int open_split(struct et_session *s, const struct et_eval *eval, const char **chosen,
+		      struct et_err *err)
+{
+	s->whole = true;
+	ET_TRY(et_session_data(s, eval->data, err));
+	ET_TRY(choose_split(s, eval->split, chosen, err));
+	bool listed =
+		s->val == ET_SPLIT_TRAIN || (s->val == ET_SPLIT_VAL && et_dataset_held_out(s->ds));
+	if (!listed || !*s->t.subset)
+		return ET_OK;
+	et_dataset_close(s->ds);
+	s->ds = NULL;
+	s->whole = false;
+	ET_TRY(et_session_data(s, eval->data, err));
+	return choose_split(s, eval->split, chosen, err);
+}
+
 static int load(struct et_session *s, const char *path, struct et_err *err)
 {
 	struct et_st st;
@@ -205,8 +226,7 @@ static int eval_session(struct et_session *s, const struct et_eval *eval, struct
 	struct et_plan plan;
 
 	ET_TRY(open_model(s, eval, info, weights, err));
-	ET_TRY(et_session_data(s, eval->data, err));
-	ET_TRY(choose_split(s, eval->split, &r->split, err));
+	ET_TRY(open_split(s, eval, &r->split, err));
 	ET_TRY(et_session_fits(s, false, &plan, err));
 	ET_TRY(et_net_alloc(&s->net, err));
 	et_net_init(&s->net, 0);

@@ -15,6 +15,17 @@ static bool may_change(const char *key)
 	       strcmp(key, "on_bad_image") == 0;
 }
 
+/* Do both name one file, by whatever path? */
+static bool same_file(const char *a, const char *b)
+{
+	char *full_a = realpath(a, NULL), *full_b = realpath(b, NULL);
+	bool same = full_a && full_b && strcmp(full_a, full_b) == 0;
+
+	free(full_a);
+	free(full_b);
+	return same;
+}
+
 static int check_conf(const struct et_session *s, const struct et_fit *fit, struct et_err *err)
 {
 	size_t n;
@@ -28,7 +39,8 @@ static int check_conf(const struct et_session *s, const struct et_fit *fit, stru
 		et_train_text(&s->t, i, now, sizeof(now));
 		double a, b;
 		bool same = strcmp(given, now) == 0 ||
-			    (et_parse_f64(given, &a) && et_parse_f64(now, &b) && a == b);
+			    (et_parse_f64(given, &a) && et_parse_f64(now, &b) && a == b) ||
+			    (strcmp(table[i].key, "subset") == 0 && same_file(given, now));
 		if (!same)
 			return et_fail(err, ET_EUSAGE,
 				       "%s: the run goes on with %s, not %s; to train its weights "
@@ -172,8 +184,8 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 	ET_TRY(et_session_data(s, data, err));
 	if (et_dataset_fingerprint(s->ds) != info->fingerprint)
 		return et_fail(err, ET_EDATA,
-			       "%s is not the dataset that %s was started on: classes, files or "
-			       "labels have changed",
+			       "%s is not the dataset that %s was started on: classes, files, "
+			       "labels or the subset have changed",
 			       data, fit->resume);
 	ET_TRY(et_train_adopt(&s->t, fit->conf, err));
 	ET_TRY(et_session_fits(s, true, &plan, err));

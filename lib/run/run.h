@@ -35,6 +35,7 @@ struct et_session {
 	float *class_weight;   /* [classes] or NULL */
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
+	bool whole; /* open the dataset without the subset of the settings */
 };
 
 /*

@@ -135,9 +135,21 @@ static int check_class_names(const struct et_session *s, const char *path, struc
 
 /* ---- dataset --------------------------------------------------------------------------------- */
 
+/* A run goes on from another directory, too. */
+static void resolve_subset(struct et_session *s)
+{
+	char *full = *s->t.subset ? realpath(s->t.subset, NULL) : NULL;
+
+	if (!full)
+		return;
+	free(s->t.subset);
+	s->t.subset = full;
+}
+
 int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 {
-	struct et_dataset_conf conf = {.val_fraction = s->t.val_fraction,
+	struct et_dataset_conf conf = {.subset = *s->t.subset && !s->whole ? s->t.subset : NULL,
+				       .val_fraction = s->t.val_fraction,
 				       .seed = (uint64_t)s->t.seed,
 				       .skip_bad = s->t.on_bad_image == 1,
 				       .stop = s->env->stop};
@@ -156,6 +168,7 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 		et_log(s->env, ET_LOG_WARNING,
 		       "%zu pictures left out: their headers cannot be read",
 		       et_dataset_skipped(s->ds));
+	resolve_subset(s);
 	ET_TRY(read_class_weights(s, err));
 	s->net.loss.weight = s->class_weight;
 	return ET_OK;

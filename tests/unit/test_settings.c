@@ -79,7 +79,7 @@ START_TEST(table)
 {
 	size_t n;
 	const struct et_setting *s = et_settings(&n);
-	ck_assert_uint_eq(n, 27);
+	ck_assert_uint_eq(n, 28);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_uint_eq(index_of(s[i].key), i);
 		ck_assert_int_gt((int)strlen(s[i].help), 10);
@@ -94,33 +94,20 @@ START_TEST(defaults)
 	static const struct {
 		const char *key, *value;
 	} want[] = {
-		{"epochs", "10"},
-		{"batch_size", "32"},
-		{"micro_batch", "0"},
-		{"optimizer", "sgd"},
-		{"lr", "0.05"},
-		{"momentum", "0.9"},
-		{"beta1", "0.9"},
-		{"weight_decay", "0.0001"},
-		{"beta2", "0.999"},
-		{"eps", "1e-08"},
-		{"lr_min", "0"},
-		{"schedule", "cosine"},
-		{"warmup", "0"},
-		{"step_size", "10"},
-		{"gamma", "0.1"},
-		{"clip_norm", "0"},
-		{"seed", "0"},
-		{"label_smoothing", "0"},
-		{"last", "0"},
-		{"class_weights", "none"},
-		{"trainable", ""},
-		{"bn", "auto"},
-		{"mode", "exact"},
-		{"augment", "none"},
-		{"save_steps", "0"},
-		{"val_fraction", "-1"},
-		{"on_bad_image", "fail"},
+		{"epochs", "10"},	{"batch_size", "32"},
+		{"micro_batch", "0"},	{"optimizer", "sgd"},
+		{"lr", "0.05"},		{"momentum", "0.9"},
+		{"beta1", "0.9"},	{"weight_decay", "0.0001"},
+		{"beta2", "0.999"},	{"eps", "1e-08"},
+		{"lr_min", "0"},	{"schedule", "cosine"},
+		{"warmup", "0"},	{"step_size", "10"},
+		{"gamma", "0.1"},	{"clip_norm", "0"},
+		{"seed", "0"},		{"label_smoothing", "0"},
+		{"last", "0"},		{"class_weights", "none"},
+		{"trainable", ""},	{"bn", "auto"},
+		{"mode", "exact"},	{"augment", "none"},
+		{"save_steps", "0"},	{"subset", ""},
+		{"val_fraction", "-1"}, {"on_bad_image", "fail"},
 	};
 	struct et_train t;
 	size_t n;
@@ -257,7 +244,7 @@ START_TEST(members)
 		       "momentum=0.6", "weight_decay=0.7", "beta1=0.8", "beta2=0.85", "eps=0.01",
 		       "schedule=step", "lr_min=0.11", "warmup=0.12", "step_size=0.13",
 		       "gamma=0.14", "clip_norm=0.15", "label_smoothing=0.16", "class_weights=auto",
-		       "trainable=a", "bn=batch", "mode=m", "augment=b", "seed=17",
+		       "trainable=a", "bn=batch", "mode=m", "augment=b", "seed=17", "subset=c",
 		       "val_fraction=0.18", "on_bad_image=skip", "save_steps=19"));
 	ck_assert(t.epochs == 2 && t.batch_size == 40 && t.micro_batch == 4);
 	ck_assert(t.optimizer == ET_ADAMW && t.schedule == ET_STEP && t.bn == ET_BN_BATCH);
@@ -270,6 +257,7 @@ START_TEST(members)
 	ck_assert_str_eq(t.trainable, "a");
 	ck_assert_str_eq(t.mode, "m");
 	ck_assert_str_eq(t.augment, "b");
+	ck_assert_str_eq(t.subset, "c");
 	et_train_free(&t);
 }
 END_TEST
