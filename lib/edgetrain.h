@@ -23,14 +23,21 @@
  * The settings of training, one table: "key" in the spec's "train" object, --key with dashes on the
  * command line. Precedence: what was set here, then the spec, then the default.
  */
-enum et_setting_kind { ET_SET_INT, ET_SET_FLOAT, ET_SET_CHOICE, ET_SET_TEXT, ET_SET_LIST };
+enum et_setting_kind {
+	ET_SET_INT,
+	ET_SET_FLOAT,
+	ET_SET_CHOICE,
+	ET_SET_TEXT,
+	ET_SET_LIST, /* comma-separated text, or an array of strings in JSON */
+	ET_SET_MAP   /* "KEY=VALUE;KEY=VALUE", or an object of strings in JSON */
+};
 struct et_setting {
-	const char *key;	   /* "batch_size" */
-	enum et_setting_kind kind; /* LIST: comma-separated text, or an array of strings in JSON */
-	const char *arg;	   /* "N", for help; for CHOICE "sgd|adam|adamw" */
-	double min, max;	   /* inclusive, for numbers */
-	const char *initial;	   /* default as text; "" = none */
-	const char *help;	   /* one line, no full stop */
+	const char *key; /* "batch_size" */
+	enum et_setting_kind kind;
+	const char *arg;     /* "N", for help; for CHOICE "sgd|adam|adamw" */
+	double min, max;     /* inclusive, for numbers */
+	const char *initial; /* default as text; "" = none */
+	const char *help;    /* one line, no full stop */
 };
 const struct et_setting *et_settings(size_t *n);
 

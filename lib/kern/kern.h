@@ -126,6 +126,15 @@ struct et_kern {
 	void (*dw_weight)(const struct et_dw_row *g, int kh, const float *const *xr,
 			  const float *dy, float *dw, int c0, int c1);
 
+	/* ---- patches: rows x cols pixels of c channels, rows `row` floats apart ---- */
+	/* y = act(x), which may be x; count[ch] = pixels that pass the gradient, by act's rule. */
+	void (*act_count)(int rows, int cols, size_t row, size_t c, const float *x, float *y,
+			  uint8_t *count, enum et_act act);
+	/* dx = dy * count * by, n values. */
+	void (*share)(size_t n, const uint8_t *count, float by, const float *dy, float *dx);
+	/* y[ch] = scale * the sum of rows rows of x, ld floats apart, c values each. */
+	void (*row_sum)(size_t rows, size_t ld, size_t c, float scale, const float *x, float *y);
+
 	/* ---- reductions and updates
 	 * ------------------------------------------------------------------ */
 	double (*sumsq)(size_t n, const float *x); /* sum of squares */

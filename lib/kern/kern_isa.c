@@ -38,6 +38,7 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/dw_tmpl.h"
 #include "kern/update_tmpl.h"
 #include "kern/pool_tmpl.h"
+#include "kern/patch_tmpl.h"
 #include "kern/exp_tmpl.h"
 #include "kern/drop_tmpl.h"
 
@@ -80,6 +81,9 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.dw_forward = dw_forward,
 	.dw_data = dw_data,
 	.dw_weight = dw_weight,
+	.act_count = act_count,
+	.share = share,
+	.row_sum = row_sum,
 	.sumsq = sumsq,
 	.sgd = sgd,
 	.adam = adam,

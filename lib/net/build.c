@@ -11,6 +11,7 @@ static int add_param(struct et_net *net, struct et_node *node, int which, const 
 	if (!p.name)
 		return ET_ENOMEM;
 	p.node = node->index;
+	p.taps = 1;
 	node->param[which] = net->n_params;
 	net->params[net->n_params++] = p;
 	return ET_OK;
@@ -22,6 +23,7 @@ static struct et_param vector_param(enum et_param_kind kind, int count, float fi
 				 .rank = 1,
 				 .shape = {(uint64_t)count},
 				 .count = (size_t)count,
+				 .inner = (size_t)count,
 				 .first = first};
 }
 
@@ -31,6 +33,7 @@ static int conv_params(struct et_net *net, struct et_node *node)
 	struct et_param w = {.kind = ET_PARAM_WEIGHT, .geo = g, .count = et_conv_weights(g)};
 	uint64_t cn = (uint64_t)(g->c / g->groups);
 
+	w.inner = w.count;
 	node->layer = (struct et_layer){.name = node->name,
 					.index = node->index,
 					.g = *g,
@@ -96,7 +99,8 @@ int et_net_build(struct et_net *net, const struct et_spec *spec, const struct et
 	net->nodes = et_calloc((size_t)spec->n, sizeof(*net->nodes));
 	net->params = et_calloc((size_t)spec->n * 5, sizeof(*net->params));
 	net->needs_grad = et_calloc((size_t)spec->n + 1, sizeof(bool));
-	if (!net->nodes || !net->params || !net->needs_grad) {
+	net->grid = et_calloc((size_t)spec->n + 1, sizeof(*net->grid));
+	if (!net->nodes || !net->params || !net->needs_grad || !net->grid) {
 		et_net_free(net);
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	}
@@ -121,6 +125,7 @@ void et_net_free(struct et_net *net)
 	free(net->nodes);
 	free(net->params);
 	free(net->needs_grad);
+	free(net->grid);
 	et_program_free(net->train);
 	et_program_free(net->eval);
 	et_arena_close(&net->hold);
@@ -142,11 +147,15 @@ static void lay_out(struct et_net *net, int moments, struct et_arena *hold)
 				et_arena_alloc(hold, net->params[i].count, sizeof(float));
 	net->bytes_weights = et_arena_mark(hold) - at;
 	at = et_arena_mark(hold);
-	for (int i = 0; i < net->n_params; i++)
-		net->params[i].grad =
-			net->params[i].train
-				? et_arena_alloc(hold, net->params[i].count, sizeof(float))
-				: NULL;
+	for (int i = 0; i < net->n_params; i++) {
+		struct et_param *p = &net->params[i];
+		p->grad = p->train && !p->fused
+				  ? et_arena_alloc(hold, et_param_grads(p), sizeof(float))
+				  : NULL;
+	}
+	for (int i = 0; i < net->n; i++)
+		if (net->nodes[i].state_bytes)
+			net->nodes[i].state = et_arena_alloc(hold, net->nodes[i].state_bytes, 1);
 	net->bytes_grads = et_arena_mark(hold) - at;
 	at = et_arena_mark(hold);
 	for (int i = 0; i < net->n_params; i++) {
@@ -176,6 +185,7 @@ int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments
 {
 	struct et_arena hold = et_arena_measure();
 
+	et_net_plan_modes(net, train_batch);
 	et_program_free(net->train);
 	et_program_free(net->eval);
 	net->train = net->eval = NULL;
@@ -203,9 +213,11 @@ void et_net_count(const struct et_net *net, double *forward, double *backward, i
 		const struct et_node *node = &net->nodes[i];
 		double mac = node->type->mac ? node->type->mac(node) : 0;
 		*forward += mac;
-		if (node->active && node->layer.name)
-			*backward += mac * ((node->trains ? 1 : 0) +
-					    (net->needs_grad[node->in[0]] ? 1 : 0));
+		if (node->active && node->layer.name) {
+			struct et_need need = et_hooks_need(&node->hooks, &node->layer, 1);
+			*backward += (node->trains ? need.dw : 0) +
+				     (net->needs_grad[node->in[0]] ? need.dx : 0);
+		}
 		*trained += node->layer.name && node->trains;
 	}
 }

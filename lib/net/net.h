@@ -25,7 +25,7 @@ struct et_train {
 	char *class_weights; /* "none", "auto" or a file */
 	char *trainable;     /* comma-separated globs; "" = all */
 	int last;	     /* 0: not used */
-	char *mode, *augment;
+	char *mode, *modes, *augment;
 	int64_t seed;
 	char *subset;	     /* file that lists what to train on; "" = all */
 	double val_fraction; /* < 0: automatic */
@@ -140,6 +140,12 @@ struct et_param {
 	size_t count;
 	float first; /* initial value of vectors */
 	bool train;
+	/*
+	 * A gradient may be the same at all taps of a kernel, and is kept once then: with
+	 * taps > 1, weight (o*taps + t)*inner + i has the gradient o*inner + i.
+	 */
+	size_t taps, inner;
+	bool fused;		       /* backward itself updates it: no gradient */
 	float *value, *grad, *m1, *m2; /* grad and moments only when it trains */
 	int64_t counter;
 };
@@ -154,10 +160,21 @@ struct et_node {
 	union et_attr u;
 	int param[5];	       /* indices into params, by the type's own order; -1 = none */
 	struct et_layer layer; /* for modes: conv and linear */
-	const struct et_mode *mode;
-	bool active;   /* takes part in backward: a parameter trains here or before */
-	bool trains;   /* a parameter of this node trains */
-	bool bn_batch; /* batch norm by batch statistics in training */
+	struct et_hooks hooks; /* of its gradient mode */
+	float *state;	       /* of the mode, `state_bytes` of it */
+	size_t state_bytes;
+	struct et_probe *probe; /* what to measure in backward, or NULL */
+	bool active;		/* takes part in backward: a parameter trains here or before */
+	bool trains;		/* a parameter of this node trains */
+	bool bn_batch;		/* batch norm by batch statistics in training */
+};
+
+/* What one layer's mode does to the gradient of its input, measured beside exact's from the same
+ * dy.
+ */
+struct et_probe {
+	double dot, mode, exact; /* sums over elements of dx*dx', dx'*dx', dx*dx */
+	uint64_t zeros, count;	 /* of dy as the products see it */
 };
 
 struct et_program; /* a memory plan and an order of work: program.c */
@@ -171,14 +188,19 @@ struct et_net {
 	int head; /* the last node with weights: the classifier; -1 = none */
 	int n_params;
 	struct et_param *params;
-	bool *needs_grad; /* [n+1] by tensor */
+	bool *needs_grad;     /* [n+1] by tensor */
+	struct et_grid *grid; /* [n+1] the gradients that stay on patches; gh = 0: of all pixels */
 	struct et_loss loss;
 	struct et_program *train, *eval;
 	struct et_arena hold, live, work;
 	bool frozen_bn;
 	int moments; /* as planned */
 	size_t hold_bytes, bytes_weights, bytes_grads, bytes_optimizer;
-	bool want_input_grad;
+	bool want_input_grad, want_probes; /* to be set before et_net_select() */
+	bool loaded;		/* weights come from a file; to be set before et_net_set_modes() */
+	bool fuse_update;	/* passes will bring a rule; to be set before et_net_plan() */
+	const char *lost;	/* a weight that became NaN or Inf in a fused update */
+	bool unchained;		/* no gradients on patches between layers */
 	bool unfused, unshared; /* for tests: plans that fuse nothing; that overwrite nothing and
 				   give every tensor memory of its own */
 };
@@ -197,8 +219,16 @@ void et_net_free(struct et_net *net);
 int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_bn,
 		  struct et_err *err) ET_MUST_CHECK;
 
-/* The gradient mode of every trained layer. */
-int et_net_set_mode(struct et_net *net, const char *recipe, struct et_err *err) ET_MUST_CHECK;
+/*
+ * The gradient mode of every trained layer: `recipe`, or the last of by_layer
+ * ("GLOB=RECIPE;GLOB=RECIPE", may be "") whose glob matches the layer, as in et_net_select(). A
+ * layer takes of its recipe what it accepts; a technique that no layer takes is an error. Only
+ * techniques on the axis of steps are left to the caller, in *recipe_of_net (may be NULL).
+ */
+int et_net_set_modes(struct et_net *net, const char *recipe, const char *by_layer,
+		     struct et_recipe *recipe_of_net, struct et_err *err) ET_MUST_CHECK;
+/* Does a glob speak of a layer: by its name, or that of a block above it? */
+bool et_net_glob(const char *glob, const char *layer);
 
 /*
  * Plans for batches of up to train_batch and eval_batch images (0 = not needed) and fills *m for
@@ -207,7 +237,7 @@ int et_net_set_mode(struct et_net *net, const char *recipe, struct et_err *err) 
  */
 int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments,
 		struct et_memory *train, struct et_memory *eval, struct et_err *err) ET_MUST_CHECK;
-/* Multiply-adds of one image forward and (exact) backward, and layers with weights that train. */
+/* Multiply-adds of one image forward and backward, and layers with weights that train. */
 void et_net_count(const struct et_net *net, double *forward, double *backward, int *trained);
 /* Reserves the arenas of the last plan and lays the parameters out. */
 int et_net_alloc(struct et_net *net, struct et_err *err) ET_MUST_CHECK;
@@ -223,12 +253,15 @@ struct et_pass {
 	bool training;
 	uint64_t seed, step; /* for dropout */
 	size_t first;	     /* number of the first image within the whole batch */
+	/* Layers that can are updated in backward; needed when fuse_update was set. */
+	const struct et_rule *rule;
 };
 /* Returns the logits [n * rows, classes], valid until the next call. */
 const float *et_net_forward(struct et_net *net, const struct et_pass *pass);
 /*
  * Loss of the last forward; with backward, adds to the gradients of the parameters that train.
- * norm: et_loss_norm of the whole batch.
+ * norm: et_loss_norm of the whole batch. With a rule, nothing is done backward when the loss is not
+ * finite.
  */
 void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *label, double norm,
 		 bool backward, struct et_loss_sum *sum);
@@ -236,6 +269,11 @@ void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *
  * else NULL. */
 const float *et_net_input_grad(const struct et_net *net);
 void et_net_zero_grad(struct et_net *net);
+/* Values of p->grad: fewer than weights when taps share them. */
+static inline size_t et_param_grads(const struct et_param *p)
+{
+	return p->count / p->taps;
+}
 
 /*
  * Names the first layer whose parameters or output are not finite on this pass; runs it again,
@@ -249,7 +287,8 @@ int et_train_moments(const struct et_train *t);
 /*
  * One update of all that trains: gradient-norm clipping (PyTorch's clip_grad_norm_), then SGD, Adam
  * or AdamW as PyTorch computes them. step counts from 0. *norm: total gradient norm when clipping,
- * else NaN. Returns the name of a parameter that became NaN or Inf, or NULL.
+ * else NaN. Leaves alone what backward updated by a rule. Returns the name of a parameter that
+ * became NaN or Inf, here or there, or NULL.
  */
 const char *et_net_update(struct et_net *net, const struct et_train *t, double lr, uint64_t step,
 			  double *norm);

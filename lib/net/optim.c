@@ -26,32 +26,49 @@ static double grad_norm(struct et_net *net)
 
 	for (int i = 0; i < net->n_params; i++) {
 		const struct et_param *p = &net->params[i];
-		for (size_t at = 0; p->grad && at < p->count; at += PIECE)
-			sum += net->ctx.k->sumsq(et_min(PIECE, p->count - at), p->grad + at);
+		size_t n = et_param_grads(p);
+		for (size_t at = 0; p->grad && at < n; at += PIECE)
+			sum += (double)p->taps *
+			       net->ctx.k->sumsq(et_min(PIECE, n - at), p->grad + at);
 	}
 	return sqrt(sum);
+}
+
+/* n weights from `at` on with their gradients. */
+static void update(struct job *j, size_t at, size_t n, const float *grad)
+{
+	const struct et_param *p = j->p;
+	const struct et_train *t = j->t;
+	bool fine;
+
+	if (t->optimizer == ET_SGD)
+		fine = j->net->ctx.k->sgd(n, p->value + at, grad, p->m1 ? p->m1 + at : NULL, j->lr,
+					  (float)t->momentum, (float)t->weight_decay, j->gscale);
+	else
+		fine = j->net->ctx.k->adam(n, p->value + at, grad, p->m1 + at, p->m2 + at,
+					   j->gscale, j->l2, j->decay, (float)t->beta1,
+					   (float)t->beta2, j->step, j->vscale, (float)t->eps);
+	if (!fine)
+		__atomic_store_n(&j->bad, true, __ATOMIC_RELAXED);
 }
 
 static void update_range(void *arg, size_t begin, size_t end, int thread)
 {
 	struct job *j = arg;
+	(void)thread;
+	update(j, begin, end - begin, j->p->grad + begin);
+}
+
+/* Blocks of weights whose taps share their gradients: all taps while those are in cache. */
+static void update_blocks(void *arg, size_t begin, size_t end, int thread)
+{
+	struct job *j = arg;
 	const struct et_param *p = j->p;
-	const struct et_train *t = j->t;
-	size_t n = end - begin;
-	bool fine;
 	(void)thread;
 
-	if (t->optimizer == ET_SGD)
-		fine = j->net->ctx.k->sgd(n, p->value + begin, p->grad + begin,
-					  p->m1 ? p->m1 + begin : NULL, j->lr, (float)t->momentum,
-					  (float)t->weight_decay, j->gscale);
-	else
-		fine = j->net->ctx.k->adam(n, p->value + begin, p->grad + begin, p->m1 + begin,
-					   p->m2 + begin, j->gscale, j->l2, j->decay,
-					   (float)t->beta1, (float)t->beta2, j->step, j->vscale,
-					   (float)t->eps);
-	if (!fine)
-		__atomic_store_n(&j->bad, true, __ATOMIC_RELAXED);
+	for (size_t o = begin; o < end; o++)
+		for (size_t t = 0; t < p->taps; t++)
+			update(j, (o * p->taps + t) * p->inner, p->inner, p->grad + o * p->inner);
 }
 
 const char *et_net_update(struct et_net *net, const struct et_train *t, double lr, uint64_t step,
@@ -60,6 +77,8 @@ const char *et_net_update(struct et_net *net, const struct et_train *t, double l
 	struct job j = {.net = net, .t = t, .lr = (float)lr, .gscale = 1, .decay = 1};
 
 	*norm = NAN;
+	if (net->lost)
+		return net->lost;
 	if (t->clip_norm > 0) {
 		*norm = grad_norm(net);
 		j.gscale = (float)fmin(1, t->clip_norm / (*norm + 1e-6));
@@ -73,9 +92,14 @@ const char *et_net_update(struct et_net *net, const struct et_train *t, double l
 	}
 	for (int i = 0; i < net->n_params; i++) {
 		j.p = &net->params[i];
-		if (!j.p->train)
+		if (!j.p->grad)
 			continue;
-		et_parallel(&net->ctx, j.p->count, PIECE, update_range, &j);
+		size_t block = j.p->taps * j.p->inner;
+		if (j.p->taps == 1)
+			et_parallel(&net->ctx, j.p->count, PIECE, update_range, &j);
+		else
+			et_parallel(&net->ctx, j.p->count / block, et_ceil_div(PIECE, block),
+				    update_blocks, &j);
 		if (j.bad)
 			return j.p->name;
 	}

@@ -38,6 +38,29 @@ float *et_dy(const struct et_exec *x, const struct et_node *node)
 	return slot(x, x->program->g[node->index + 1]);
 }
 
+const struct et_grid *et_patches(const struct et_net *net, int tensor)
+{
+	return net->grid[tensor].gh ? &net->grid[tensor] : NULL;
+}
+
+/* Values of a tensor's gradient for the images of this pass. */
+static size_t gradient_count(const struct et_exec *x, int t)
+{
+	const struct et_grid *g = et_patches(x->net, t);
+	struct et_shape s = t ? x->net->nodes[t - 1].out : x->net->input;
+
+	if (g) {
+		s.h = g->gh;
+		s.w = g->gw;
+	}
+	return (size_t)x->n * et_shape_count(s);
+}
+
+size_t et_dy_count(const struct et_exec *x, const struct et_node *node)
+{
+	return gradient_count(x, node->index + 1);
+}
+
 float *et_dx_begin(const struct et_exec *x, const struct et_node *node, int i)
 {
 	const struct et_program *p = x->program;
@@ -64,8 +87,8 @@ void et_dx_end(const struct et_exec *x, const struct et_node *node, int i)
 
 	if (how == ET_DX_TEMP || how == ET_DX_DY) {
 		float *sum = slot(x, p->g[node->in[i]]);
-		size_t count = (size_t)x->n * et_shape_count(et_in_shape(x->net, node, i));
-		et_add_forward(&x->net->ctx, count, sum, et_dx_begin(x, node, i), sum);
+		et_add_forward(&x->net->ctx, gradient_count(x, node->in[i]), sum,
+			       et_dx_begin(x, node, i), sum);
 	}
 }
 
@@ -117,6 +140,8 @@ void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *
 
 	et_loss_forward(&net->ctx, &net->loss, rows, et_tensor(&x, net->n), label, norm,
 			grad ? et_dy(&x, end) : NULL, sum, x.work);
+	if (pass->rule && !isfinite(sum->loss))
+		return; /* the weights must stay what they were */
 	for (int i = net->n - 1; grad && i >= 0; i--)
 		if (net->nodes[i].active)
 			net->nodes[i].type->backward(&x, &net->nodes[i]);
@@ -126,7 +151,8 @@ void et_net_zero_grad(struct et_net *net)
 {
 	for (int i = 0; i < net->n_params; i++)
 		if (net->params[i].grad)
-			memset(net->params[i].grad, 0, net->params[i].count * sizeof(float));
+			memset(net->params[i].grad, 0,
+			       et_param_grads(&net->params[i]) * sizeof(float));
 }
 
 const float *et_net_input_grad(const struct et_net *net)

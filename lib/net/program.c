@@ -72,6 +72,16 @@ static size_t tensor_bytes(const struct maker *m, int t)
 	return (size_t)m->p->batch * et_shape_count(s) * sizeof(float);
 }
 
+/* Of the gradient of a tensor. */
+static size_t gradient_bytes(const struct maker *m, int t)
+{
+	const struct et_grid *g = et_patches(m->net, t);
+	if (!g)
+		return tensor_bytes(m, t);
+	int c = m->net->nodes[t - 1].out.c;
+	return (size_t)m->p->batch * (size_t)g->gh * (size_t)g->gw * (size_t)c * sizeof(float);
+}
+
 /* Takes part in backward. */
 static bool live_node(const struct maker *m, int i)
 {
@@ -208,7 +218,7 @@ static void place_tensors(struct maker *m)
 	for (int i = 0; i < m->n; i++) {
 		const struct et_node *node = &m->net->nodes[i];
 		size_t bytes = live_node(m, i) && node->type->saved
-				       ? node->type->saved(node, p->batch)
+				       ? node->type->saved(m->net, node, p->batch)
 				       : 0;
 		if (bytes)
 			p->save[i] = new_slot(m, bytes, i, backward_time(m, i));
@@ -232,14 +242,14 @@ static void place_gradients(struct maker *m)
 			} else if (p->g[t] >= 0) {
 				p->dx[at] = in_dy ? ET_DX_DY : ET_DX_TEMP;
 				if (!in_dy)
-					p->temp[at] = new_slot(m, tensor_bytes(m, t), now, now);
+					p->temp[at] = new_slot(m, gradient_bytes(m, t), now, now);
 			} else {
 				/* Alive until its producer's backward, or for good if it is the
 				 * input's. */
 				int end = t ? backward_time(m, t - 1) : 2 * n + 1;
 				p->dx[at] = in_dy ? ET_DX_ALIAS : ET_DX_OWN;
 				p->g[t] = in_dy ? p->g[i + 1]
-						: new_slot(m, tensor_bytes(m, t), now, end);
+						: new_slot(m, gradient_bytes(m, t), now, end);
 				extend(m, p->g[t], end);
 			}
 		}
@@ -315,6 +325,8 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 	if (!alloc_program(&m)) {
 		m.failed = true;
 	} else {
+		if (training)
+			et_net_chain(net);
 		find_uses(&m);
 		for (int i = 0; i < m.n && !net->unfused; i++)
 			if (net->nodes[i].type == &et_type_conv2d ||

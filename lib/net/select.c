@@ -1,4 +1,4 @@
-/* Which parameters train, what backward must visit, and the gradient mode of each layer. */
+/* Which parameters train, and what backward must visit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +10,19 @@ static bool trainable_kind(const struct et_param *p)
 	return p->kind == ET_PARAM_WEIGHT || p->kind == ET_PARAM_VECTOR;
 }
 
+bool et_net_glob(const char *glob, const char *layer)
+{
+	char below[512];
+
+	snprintf(below, sizeof(below), "%s.*", glob);
+	return et_glob_match(glob, layer) || et_glob_match(below, layer);
+}
+
 /* A glob speaks of a parameter by the parameter's name, its layer's, or that of a block above them.
  */
 static bool matches(const struct et_net *net, const char *glob, const struct et_param *p)
 {
-	const char *layer = net->nodes[p->node].name;
-	char below[512];
-
-	snprintf(below, sizeof(below), "%s.*", glob);
-	return et_glob_match(glob, p->name) || et_glob_match(glob, layer) ||
-	       et_glob_match(below, layer);
+	return et_glob_match(glob, p->name) || et_net_glob(glob, net->nodes[p->node].name);
 }
 
 static int no_match(const struct et_net *net, const char *glob, struct et_err *err)
@@ -103,17 +106,8 @@ int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_b
 		for (int k = 0; k < node->n_in; k++)
 			node->active |= net->needs_grad[node->in[k]];
 		net->needs_grad[i + 1] = node->active;
+		node->layer.wants_dx = net->needs_grad[node->in[0]];
 		node->bn_batch = node->type == &et_type_batchnorm2d && node->active && !frozen_bn;
 	}
-	return ET_OK;
-}
-
-int et_net_set_mode(struct et_net *net, const char *recipe, struct et_err *err)
-{
-	const struct et_mode *mode;
-
-	ET_TRY(et_mode_parse(recipe, &mode, err));
-	for (int i = 0; i < net->n; i++)
-		net->nodes[i].mode = net->nodes[i].trains && net->nodes[i].layer.name ? mode : NULL;
 	return ET_OK;
 }

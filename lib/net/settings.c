@@ -43,7 +43,10 @@ static const struct et_setting table[] = {
 	 "train only the last K convolutions and what follows them; 0: all"},
 	{"bn", ET_SET_CHOICE, "auto|batch|frozen", 0, 0, "auto",
 	 "batch norm: batch statistics, or the stored ones; auto: frozen with --init, else batch"},
-	{"mode", ET_SET_TEXT, "RECIPE", 0, 0, "exact", "gradient mode"},
+	{"mode", ET_SET_TEXT, "RECIPE", 0, 0, "exact",
+	 "gradient mode; 'edgetrain modes' lists them"},
+	{"modes", ET_SET_MAP, "GLOB=RECIPE;...", 0, 0, "",
+	 "gradient modes of single layers: the last glob that matches counts, else mode"},
 	{"augment", ET_SET_LIST, "WORD,...", 0, 0, "none",
 	 "flip, crop:PIXELS, rrc:MIN-MAX, jitter:X, cutout:PIXELS, or none"},
 	{"seed", ET_SET_INT, "N", 0, 9007199254740992.0, "0",
@@ -83,6 +86,7 @@ static const size_t place[] = {
 	AT(last),
 	AT(bn),
 	AT(mode),
+	AT(modes),
 	AT(augment),
 	AT(seed),
 	AT(subset),
@@ -197,6 +201,7 @@ static int assign(struct et_train *t, size_t i, const char *text, int code, stru
 	}
 	case ET_SET_TEXT:
 	case ET_SET_LIST:
+	case ET_SET_MAP:
 		if (t) {
 			char *copy = et_strdup(text);
 			if (!copy)
@@ -268,8 +273,46 @@ static const char *kind_of(const cJSON *v)
 				   : "true or false";
 }
 
-/* The text of a JSON value: a number or string as it stands, an array of strings joined with
- * commas. */
+static int list_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
+{
+	*text = et_strdup("");
+	for (const cJSON *e = v->child; e && *text; e = e->next) {
+		if (!cJSON_IsString(e) || !*e->valuestring || strchr(e->valuestring, ',')) {
+			free(*text);
+			return et_fail(err, ET_EDATA,
+				       "train: %s: expected an array of non-empty strings "
+				       "without commas",
+				       s->key);
+		}
+		char *longer = et_asprintf("%s%s%s", *text, **text ? "," : "", e->valuestring);
+		free(*text);
+		*text = longer;
+	}
+	return ET_OK;
+}
+
+static int map_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
+{
+	*text = et_strdup("");
+	for (const cJSON *e = v->child; e && *text; e = e->next) {
+		bool plain = cJSON_IsString(e) && *e->string && !strpbrk(e->string, "=;") &&
+			     *e->valuestring && !strchr(e->valuestring, ';');
+		if (!plain) {
+			free(*text);
+			return et_fail(err, ET_EDATA,
+				       "train: %s: '%.100s': expected a non-empty string, and no "
+				       "'=' or ';' in either",
+				       s->key, e->string);
+		}
+		char *longer = et_asprintf("%s%s%s=%s", *text, **text ? ";" : "", e->string,
+					   e->valuestring);
+		free(*text);
+		*text = longer;
+	}
+	return ET_OK;
+}
+
+/* The text of a JSON value: a number or string as it stands, others joined. */
 static int json_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
 {
 	if (cJSON_IsNumber(v) && (s->kind == ET_SET_INT || s->kind == ET_SET_FLOAT)) {
@@ -279,23 +322,16 @@ static int json_text(const cJSON *v, const struct et_setting *s, char **text, st
 	} else if (cJSON_IsString(v) && s->kind != ET_SET_INT && s->kind != ET_SET_FLOAT) {
 		*text = et_strdup(v->valuestring);
 	} else if (cJSON_IsArray(v) && s->kind == ET_SET_LIST) {
-		*text = et_strdup("");
-		for (const cJSON *e = v->child; e && *text; e = e->next) {
-			if (!cJSON_IsString(e) || !*e->valuestring || strchr(e->valuestring, ',')) {
-				free(*text);
-				return et_fail(err, ET_EDATA,
-					       "train: %s: expected an array of non-empty strings "
-					       "without commas",
-					       s->key);
-			}
-			char *longer =
-				et_asprintf("%s%s%s", *text, **text ? "," : "", e->valuestring);
-			free(*text);
-			*text = longer;
-		}
+		ET_TRY(list_text(v, s, text, err));
+	} else if (cJSON_IsObject(v) && s->kind == ET_SET_MAP) {
+		ET_TRY(map_text(v, s, text, err));
 	} else {
-		static const char *const kinds[] = {"an integer", "a number", "a string",
-						    "a string", "a string or an array of strings"};
+		static const char *const kinds[] = {"an integer",
+						    "a number",
+						    "a string",
+						    "a string",
+						    "a string or an array of strings",
+						    "an object of strings"};
 		return et_fail(err, ET_EDATA, "train: %s: expected %s, found %s", s->key,
 			       kinds[s->kind], kind_of(v));
 	}
@@ -338,6 +374,11 @@ static int check(struct et_train *t, int code, struct et_err *err)
 	if (t->schedule == ET_COSINE && t->lr_min > t->lr)
 		return et_fail(err, code, "lr_min must not exceed lr: found %g and %g", t->lr_min,
 			       t->lr);
+	struct et_recipe recipe;
+	if (et_recipe_parse(t->mode, &recipe, err)) {
+		err->code = code;
+		return code;
+	}
 	if (!*t->augment)
 		return assign(t, index_of("augment"), "none", ET_EINTERNAL, err);
 	return ET_OK;
@@ -381,9 +422,10 @@ void et_train_free(struct et_train *t)
 	free(t->class_weights);
 	free(t->trainable);
 	free(t->mode);
+	free(t->modes);
 	free(t->augment);
 	free(t->subset);
-	t->class_weights = t->trainable = t->mode = t->augment = t->subset = NULL;
+	t->class_weights = t->trainable = t->mode = t->modes = t->augment = t->subset = NULL;
 }
 
 void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
@@ -408,6 +450,7 @@ void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
 		return;
 	case ET_SET_TEXT:
 	case ET_SET_LIST:
+	case ET_SET_MAP:
 		snprintf(buf, n, "%s", *(char *const *)(const void *)at);
 		return;
 	}

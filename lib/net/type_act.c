@@ -6,27 +6,55 @@ static size_t count(const struct et_exec *x, const struct et_node *node)
 	return (size_t)x->n * et_shape_count(node->out);
 }
 
-static size_t saved_bits(const struct et_node *node, int n)
+static size_t saved_bits(const struct et_net *net, const struct et_node *node, int n)
 {
+	(void)net;
 	return et_bit_words((size_t)n * et_shape_count(node->out)) * sizeof(uint32_t);
+}
+
+/* ReLUs keep where the gradient passes: a bit an element, or how many of a patch, a byte. */
+static size_t saved_passes(const struct et_net *net, const struct et_node *node, int n)
+{
+	const struct et_grid *g = et_patches(net, node->index + 1);
+
+	if (!g)
+		return saved_bits(net, node, n);
+	return (size_t)n * (size_t)g->gh * (size_t)g->gw * (size_t)node->out.c;
+}
+
+static void passes_forward(struct et_exec *x, const struct et_node *node, enum et_act act)
+{
+	const struct et_grid *g = et_patches(x->net, node->index + 1);
+	void *save = et_saved(x, node);
+
+	if (save && g)
+		et_act_count(&x->net->ctx, act, g, x->n, node->out.c, et_in(x, node, 0),
+			     et_out(x, node), save);
+	else
+		et_act_forward(&x->net->ctx, act, count(x, node), et_in(x, node, 0),
+			       et_out(x, node), save);
 }
 
 static void relu_forward(struct et_exec *x, struct et_node *node)
 {
-	et_act_forward(&x->net->ctx, ET_ACT_RELU, count(x, node), et_in(x, node, 0),
-		       et_out(x, node), et_saved(x, node));
+	passes_forward(x, node, ET_ACT_RELU);
 }
 
 static void relu6_forward(struct et_exec *x, struct et_node *node)
 {
-	et_act_forward(&x->net->ctx, ET_ACT_RELU6, count(x, node), et_in(x, node, 0),
-		       et_out(x, node), et_saved(x, node));
+	passes_forward(x, node, ET_ACT_RELU6);
 }
 
-static void mask_backward(struct et_exec *x, struct et_node *node)
+static void passes_backward(struct et_exec *x, struct et_node *node)
 {
+	const struct et_grid *g = et_patches(x->net, node->index + 1);
 	float *dx = et_dx_begin(x, node, 0);
-	et_mask(&x->net->ctx, count(x, node), et_saved(x, node), et_dy(x, node), dx);
+
+	if (g)
+		et_act_share(&x->net->ctx, g, x->n, node->out.c, et_saved(x, node), et_dy(x, node),
+			     dx);
+	else
+		et_mask(&x->net->ctx, count(x, node), et_saved(x, node), et_dy(x, node), dx);
 	et_dx_end(x, node, 0);
 }
 
@@ -105,9 +133,9 @@ const struct et_type et_type_relu = {
 	.min_in = 1,
 	.max_in = 1,
 	.in_place = true,
-	.saved = saved_bits,
+	.saved = saved_passes,
 	.forward = relu_forward,
-	.backward = mask_backward,
+	.backward = passes_backward,
 };
 
 const struct et_type et_type_relu6 = {
@@ -115,9 +143,9 @@ const struct et_type et_type_relu6 = {
 	.min_in = 1,
 	.max_in = 1,
 	.in_place = true,
-	.saved = saved_bits,
+	.saved = saved_passes,
 	.forward = relu6_forward,
-	.backward = mask_backward,
+	.backward = passes_backward,
 };
 
 const struct et_type et_type_hardswish = {

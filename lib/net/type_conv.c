@@ -88,19 +88,74 @@ static int shape_linear(union et_attr *u, const struct et_shape *in, int n_in, s
 	return shape_conv(u, in, n_in, out, err);
 }
 
-static bool mode_saves(const struct et_node *node)
-{
-	return node->mode && node->mode->save;
-}
-
+/* x is wanted again, or what the mode makes of it, by the gradient of the weights alone. */
 static unsigned keeps(const struct et_node *node)
 {
-	return node->trains && !mode_saves(node) ? ET_KEEP_IN0 : 0;
+	return node->trains && !node->hooks.save ? ET_KEEP_IN0 : 0;
 }
 
-static size_t saved(const struct et_node *node, int n)
+static size_t saved(const struct et_net *net, const struct et_node *node, int n)
 {
-	return node->trains && mode_saves(node) ? node->mode->saved_bytes(&node->layer, n) : 0;
+	(void)net;
+	return node->trains && node->hooks.save ? et_hooks_need(&node->hooks, &node->layer, n).saved
+						: 0;
+}
+
+/* Scratch of backward: of every way that a pass may take. */
+static void measure_backward(struct et_exec *x, const struct et_node *node)
+{
+	const struct et_conv *g = &node->u.conv.g;
+	const struct et_hooks *h = &node->hooks;
+	struct et_ctx *c = &x->net->ctx;
+	const struct et_grid *in = et_patches(x->net, node->index + 1);
+
+	et_channel_sum(c, (size_t)x->n * (size_t)g->p * (size_t)g->q, g->k, NULL, NULL, x->work);
+	if (in)
+		et_patch_total(c, in, x->n, g->k, NULL, NULL, x->work);
+	et_probe_dx(x, node, NULL, NULL);
+	if (h->delta) {
+		struct et_call call = et_call_of(x, node, h->delta);
+		h->delta->mode->delta(&call, NULL);
+	}
+	if (h->backward) {
+		struct et_call call = et_call_of(x, node, h->backward);
+		struct et_backward b = {.in_patches = in,
+					.out_patches = et_patches(x->net, node->in[0])};
+		h->backward->mode->backward(&call, &b);
+		return;
+	}
+	if (x->net->params[node->param[ET_P_WEIGHT]].fused) {
+		struct et_call call = et_call_of(x, node, h->step);
+		h->step->mode->step(&call, NULL, NULL, NULL, NULL, NULL, NULL);
+		return;
+	}
+	size_t mark = et_arena_mark(x->work);
+	if (h->weight_dx) {
+		struct et_call call = et_call_of(x, node, h->weight_dx);
+		et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
+		h->weight_dx->mode->weight_dx(&call, NULL, NULL);
+	}
+	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
+	et_conv_weight(c, g, x->n, NULL, NULL, NULL, x->work);
+	et_arena_release(x->work, mark);
+}
+
+static void prepare_mode(struct et_exec *x, const struct et_node *node, const float *in, void *save)
+{
+	const struct et_hooks *h = &node->hooks;
+
+	for (int axis = 0; axis < ET_AXES; axis++) {
+		const struct et_technique *t = &h->on.on[axis];
+		bool first = !x->pass || x->pass->first == 0;
+		if (t->mode && t->mode->prepare && first) {
+			struct et_call call = et_call_of(x, node, t);
+			t->mode->prepare(&call, et_value(x, node, ET_P_WEIGHT));
+		}
+	}
+	if (h->save) {
+		struct et_call call = et_call_of(x, node, h->save);
+		h->save->mode->save(&call, in, save);
+	}
 }
 
 static void measure(struct et_exec *x, const struct et_node *node, bool training)
@@ -114,15 +169,11 @@ static void measure(struct et_exec *x, const struct et_node *node, bool training
 	et_arena_release(x->work, mark);
 	if (!training || !node->active)
 		return;
-	et_channel_sum(c, (size_t)x->n * (size_t)g->p * (size_t)g->q, g->k, NULL, NULL, x->work);
-	if (mode_saves(node))
-		node->mode->save(c, &node->layer, x->n, NULL, NULL, x->work);
-	if (node->mode && node->mode->backward) {
-		node->mode->backward(c, &node->layer, x->n, NULL, NULL, NULL, NULL, NULL, x->work);
-		return;
-	}
-	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
-	et_conv_weight(c, g, x->n, NULL, NULL, NULL, x->work);
+	if (node->trains)
+		prepare_mode(x, node, NULL, NULL);
+	mark = et_arena_mark(x->work);
+	measure_backward(x, node);
+	et_arena_release(x->work, mark);
 }
 
 static void forward(struct et_exec *x, struct et_node *node)
@@ -147,32 +198,87 @@ static void forward(struct et_exec *x, struct et_node *node)
 	et_conv_forward(&x->net->ctx, g, x->n, et_in(x, node, 0), et_value(x, node, ET_P_WEIGHT),
 			&epi, et_tensor(x, f->out), x->work);
 	et_arena_release(x->work, mark);
-	void *save = et_saved(x, node);
-	if (save && mode_saves(node))
-		node->mode->save(&x->net->ctx, &node->layer, x->n, et_in(x, node, 0), save,
-				 x->work);
+	if (x->pass->training && node->trains)
+		prepare_mode(x, node, et_in(x, node, 0), et_saved(x, node));
+}
+
+static void bias_backward(struct et_exec *x, struct et_node *node, const float *dy)
+{
+	const struct et_conv *g = &node->u.conv.g;
+	const struct et_grid *in = et_patches(x->net, node->index + 1);
+	float *db = et_value_grad(x, node, ET_P_BIAS);
+
+	if (db && in)
+		et_patch_total(&x->net->ctx, in, x->n, g->k, dy, db, x->work);
+	else if (db)
+		et_channel_sum(&x->net->ctx, (size_t)x->n * (size_t)g->p * (size_t)g->q, g->k, dy,
+			       db, x->work);
+}
+
+/* The exact products, but for what a mode takes for w in dx. */
+static void products(struct et_exec *x, struct et_node *node, const float *dy, float *dx, float *dw)
+{
+	const struct et_conv *g = &node->u.conv.g;
+	const struct et_technique *t = node->hooks.weight_dx;
+	const float *w = et_value(x, node, ET_P_WEIGHT);
+
+	if (dw)
+		et_conv_weight(&x->net->ctx, g, x->n, et_in(x, node, 0), dy, dw, x->work);
+	if (!dx)
+		return;
+	size_t mark = et_arena_mark(x->work);
+	if (t) {
+		struct et_call call = et_call_of(x, node, t);
+		float *b = et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
+		t->mode->weight_dx(&call, w, b);
+		w = b;
+	}
+	et_conv_data(&x->net->ctx, g, x->n, dy, w, dx, x->work);
+	et_arena_release(x->work, mark);
+}
+
+/* Backward and the update in one pass. */
+static void fused_backward(struct et_exec *x, struct et_node *node, const float *dy, float *dx)
+{
+	struct et_param *p = &x->net->params[node->param[ET_P_WEIGHT]];
+	const struct et_technique *t = node->hooks.step;
+	struct et_call call = et_call_of(x, node, t);
+
+	if (!t->mode->step(&call, et_in(x, node, 0), dy, dx, p->value, p->m1, x->pass->rule))
+		x->net->lost = p->name;
 }
 
 static void backward(struct et_exec *x, struct et_node *node)
 {
-	const struct et_conv *g = &node->u.conv.g;
-	const struct et_ctx *c = &x->net->ctx;
-	const float *dy = et_dy(x, node), *w = et_value(x, node, ET_P_WEIGHT);
-	float *db = et_value_grad(x, node, ET_P_BIAS), *dw = et_value_grad(x, node, ET_P_WEIGHT);
+	const struct et_hooks *h = &node->hooks;
+	float *dy = et_dy(x, node), *dw = et_value_grad(x, node, ET_P_WEIGHT);
 	float *dx = et_dx_begin(x, node, 0);
+	size_t mark = et_arena_mark(x->work);
+	const float *exact = et_probe_dx(x, node, dy, dx);
 
-	if (db)
-		et_channel_sum(c, (size_t)x->n * (size_t)g->p * (size_t)g->q, g->k, dy, db,
-			       x->work);
-	if (node->mode && node->mode->backward) {
-		const void *save = mode_saves(node) ? et_saved(x, node) : et_in(x, node, 0);
-		node->mode->backward(c, &node->layer, x->n, save, w, dy, dx, dw, x->work);
-	} else {
-		if (dw)
-			et_conv_weight(c, g, x->n, et_in(x, node, 0), dy, dw, x->work);
-		if (dx)
-			et_conv_data(c, g, x->n, dy, w, dx, x->work);
+	bias_backward(x, node, dy);
+	if (h->delta) {
+		struct et_call call = et_call_of(x, node, h->delta);
+		h->delta->mode->delta(&call, dy);
 	}
+	et_probe_dy(x, node, dy);
+	if (h->backward) {
+		struct et_call call = et_call_of(x, node, h->backward);
+		struct et_backward b = {.saved = h->save ? et_saved(x, node) : et_in(x, node, 0),
+					.w = et_value(x, node, ET_P_WEIGHT),
+					.dy = dy,
+					.dx = dx,
+					.dw = dw,
+					.in_patches = et_patches(x->net, node->index + 1),
+					.out_patches = et_patches(x->net, node->in[0])};
+		h->backward->mode->backward(&call, &b);
+	} else if (x->net->params[node->param[ET_P_WEIGHT]].fused) {
+		fused_backward(x, node, dy, dx);
+	} else {
+		products(x, node, dy, dx, dw);
+	}
+	et_probe_compare(x, node, dx, exact);
+	et_arena_release(x->work, mark);
 	et_dx_end(x, node, 0);
 }
 

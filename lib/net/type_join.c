@@ -38,7 +38,7 @@ static void add_backward(struct et_exec *x, struct et_node *node)
 	for (int i = node->n_in - 1; i >= 0; i--) {
 		float *dx = et_dx_begin(x, node, i);
 		if (dx && dx != dy)
-			et_copy(&x->net->ctx, count(x, node), dy, dx);
+			et_copy(&x->net->ctx, et_dy_count(x, node), dy, dx);
 		et_dx_end(x, node, i);
 	}
 }

@@ -44,8 +44,9 @@ static unsigned keep(const struct et_node *node)
 }
 
 /* mean and 1/std of the batch; the running ones are at hand anyway. */
-static size_t saved(const struct et_node *node, int n)
+static size_t saved(const struct et_net *net, const struct et_node *node, int n)
 {
+	(void)net;
 	(void)n;
 	return !node->bn_batch ? 0 : 2 * (size_t)node->out.c * sizeof(float);
 }
@@ -122,10 +123,12 @@ static void backward(struct et_exec *x, struct et_node *node)
 	for (size_t i = 0; !node->bn_batch && i < c; i++)
 		running[i] = (float)(1 / sqrt((double)param(x->net, node, ET_P_VAR)->value[i] +
 					      node->u.bn.eps));
-	et_bn_backward(&x->net->ctx, rows(x, node), node->out.c, kept ? et_in(x, node, 0) : NULL,
-		       et_dy(x, node), mean, invstd, et_value(x, node, ET_P_WEIGHT), node->bn_batch,
-		       et_dx_begin(x, node, 0), et_value_grad(x, node, ET_P_WEIGHT),
-		       et_value_grad(x, node, ET_P_BIAS), x->work);
+	/* Rows of pixels, or of patches: constants don't tell them apart. */
+	et_bn_backward(&x->net->ctx, et_dy_count(x, node) / c, node->out.c,
+		       kept ? et_in(x, node, 0) : NULL, et_dy(x, node), mean, invstd,
+		       et_value(x, node, ET_P_WEIGHT), node->bn_batch, et_dx_begin(x, node, 0),
+		       et_value_grad(x, node, ET_P_WEIGHT), et_value_grad(x, node, ET_P_BIAS),
+		       x->work);
 	et_dx_end(x, node, 0);
 	et_arena_release(x->work, mark);
 }

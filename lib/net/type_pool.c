@@ -52,8 +52,9 @@ static int pool_shape(union et_attr *u, const struct et_shape *in, int n_in, str
 	return ET_OK;
 }
 
-static size_t max_saved(const struct et_node *node, int n)
+static size_t max_saved(const struct et_net *net, const struct et_node *node, int n)
 {
+	(void)net;
 	return (size_t)n * et_shape_count(node->out);
 }
 
@@ -127,9 +128,14 @@ static void adaptive_forward(struct et_exec *x, struct et_node *node)
 static void adaptive_backward(struct et_exec *x, struct et_node *node)
 {
 	struct et_shape in = et_in_shape(x->net, node, 0);
+	const struct et_grid *g = et_patches(x->net, node->in[0]);
 	float *dx = et_dx_begin(x, node, 0);
-	et_adaptive_backward(&x->net->ctx, x->n, in.h, in.w, in.c, node->out.h, node->out.w,
-			     et_dy(x, node), dx);
+	if (g)
+		et_patch_fill(&x->net->ctx, g, x->n, in.c, 1 / (float)(in.h * in.w), et_dy(x, node),
+			      dx);
+	else
+		et_adaptive_backward(&x->net->ctx, x->n, in.h, in.w, in.c, node->out.h, node->out.w,
+				     et_dy(x, node), dx);
 	et_dx_end(x, node, 0);
 }
 

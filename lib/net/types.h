@@ -34,8 +34,8 @@ struct et_type {
 		     struct et_err *err);
 	bool in_place; /* may write over input 0 forward, and over dy backward */
 	unsigned (*keeps)(const struct et_node *node); /* NULL: nothing */
-	size_t (*saved)(const struct et_node *node,
-			int n); /* bytes from forward to backward; NULL: none */
+	/* Bytes from forward to backward; NULL: none. */
+	size_t (*saved)(const struct et_net *net, const struct et_node *node, int n);
 	void (*measure)(struct et_exec *x, const struct et_node *node,
 			bool training); /* counts in x->work */
 	void (*forward)(struct et_exec *x, struct et_node *node);
@@ -62,7 +62,14 @@ float *et_out(const struct et_exec *x, const struct et_node *node);
 /* What forward left for backward; NULL when this pass has no backward or this node takes no part in
  * it. */
 void *et_saved(const struct et_exec *x, const struct et_node *node);
-/* Gradient of the output. Backward functions may use it as scratch when the type is in_place. */
+/*
+ * The patches that the gradient of a tensor is given on, one value each; NULL: it has a value for
+ * every pixel. Types that don't ask for it never meet such a gradient (chain.c).
+ */
+const struct et_grid *et_patches(const struct et_net *net, int tensor);
+/* Values of the gradient of a node's output for the images of this pass. */
+size_t et_dy_count(const struct et_exec *x, const struct et_node *node);
+/* Gradient of the output; nobody needs it after this node's backward. */
 float *et_dy(const struct et_exec *x, const struct et_node *node);
 /*
  * Where to write the gradient of input i: NULL when it is not wanted. et_dx_end() adds it to what
@@ -97,5 +104,36 @@ const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node
 /* scale and shift of batch norm with running statistics: gamma/sqrt(var+eps), beta - mean*scale. */
 void et_bn_constants(const struct et_net *net, const struct et_node *bn, float *scale,
 		     float *shift);
+
+/* ---- gradients on patches: chain.c ----------------------------------------------------------- */
+
+/*
+ * Decides for every tensor whether its gradient has one value a patch: between layers whose modes
+ * work on the same patches, through activations, batch norm with constants and adds. Two kinds: a
+ * value that is the gradient at every pixel of its patch, and one that is the mean of it. Fills
+ * net->grid.
+ */
+void et_net_chain(struct et_net *net);
+
+/* ---- modes: modes.c -------------------------------------------------------------------------- */
+
+/* What the layers' modes need for batches of n images: state, shapes of gradients, fused updates.
+ */
+void et_net_plan_modes(struct et_net *net, int n);
+/* The call of a hook; t is one of the node's. */
+struct et_call et_call_of(const struct et_exec *x, const struct et_node *node,
+			  const struct et_technique *t);
+
+/* ---- measuring of modes: probe.c ------------------------------------------------------------- */
+
+/* Each does nothing where nobody asked (node->probe). */
+/* Exact's dx from dy, in x->work, where dx is wanted; counts its memory when measuring. */
+const float *et_probe_dx(struct et_exec *x, const struct et_node *node, const float *dy,
+			 const float *dx);
+/* Zeros of dy as the products see it. */
+void et_probe_dy(const struct et_exec *x, const struct et_node *node, const float *dy);
+/* Adds up the mode's dx against exact's. */
+void et_probe_compare(const struct et_exec *x, const struct et_node *node, const float *dx,
+		      const float *exact);
 
 #endif

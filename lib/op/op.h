@@ -166,6 +166,48 @@ void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in,
 void et_conv_to_torch(const struct et_conv *g, const float *w, float *torch);
 void et_conv_from_torch(const struct et_conv *g, const float *torch, float *w);
 
+/*
+ * The sum of a convolution's weights over the taps of a kernel, times scale: out has the layout of
+ * weights with keep_h ? kh : 1 by keep_w ? kw : 1 taps.
+ */
+void et_conv_tap_sum(const struct et_ctx *x, const struct et_conv *g, bool keep_h, bool keep_w,
+		     float scale, const float *w, float *out);
+
+/* ---- patches: gradients of one value a patch ------------------------------------------------- */
+
+/*
+ * A picture of h x w cut into gh x gw patches of side_h x side_w, the first of which begins at row
+ * -pad_h and column -pad_w. Of a patch exists what is inside the picture; with negative pads,
+ * pixels at the rim belong to no patch. Values of patches are [n, gh, gw, c].
+ */
+struct et_grid {
+	int h, w, side_h, side_w, gh, gw, pad_h, pad_w;
+};
+/* gh x gw patches centred on the picture: pad = ceil((gh*side - h)/2). Each must meet it. */
+struct et_grid et_grid_make(int h, int w, int side_h, int side_w, int gh, int gw);
+bool et_grid_same(const struct et_grid *a, const struct et_grid *b);
+/* out = sum over the patch of in, divided by `by`; by = 0: by the number of its pixels. */
+void et_patch_pool(const struct et_ctx *x, const struct et_grid *g, int n, int c, const float *in,
+		   float by, float *out);
+/* out[pixel] = the value of its patch, 0 where there is none. */
+void et_patch_spread(const struct et_ctx *x, const struct et_grid *g, int n, int c,
+		     const float *patch, float *out);
+/* sum[c] += sum over all pixels, from the means of patches. */
+void et_patch_total(const struct et_ctx *x, const struct et_grid *g, int n, int c,
+		    const float *mean, float *sum, struct et_arena *work);
+/*
+ * et_act_forward that counts, for each patch (of at most 255 pixels) and channel, where the
+ * gradient passes; and its backward on the grid, from a dy that is constant on patches to the mean
+ * of dx: dx = dy * count / pixels.
+ */
+void et_act_count(const struct et_ctx *x, enum et_act act, const struct et_grid *g, int n, int c,
+		  const float *in, float *y, uint8_t *count);
+void et_act_share(const struct et_ctx *x, const struct et_grid *g, int n, int c,
+		  const uint8_t *count, const float *dy, float *dx);
+/* out[patch] = alpha * v[n, c]: every patch the same. */
+void et_patch_fill(const struct et_ctx *x, const struct et_grid *g, int n, int c, float alpha,
+		   const float *v, float *out);
+
 /* ---- batch norm ------------------------------------------------------------------------------ */
 
 /* mean[c] and biased var[c] over rows of x[rows, c]. */

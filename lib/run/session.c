@@ -5,6 +5,23 @@
 
 #include "run/run.h"
 
+/* Micro-batches must not change the result. */
+static int check_modes(const struct et_session *s, struct et_err *err)
+{
+	for (int i = 0; i < s->net.n && et_session_micro(s) < s->t.batch_size; i++)
+		for (int axis = 0; axis < ET_AXES; axis++) {
+			const struct et_mode *m = s->net.nodes[i].hooks.on.on[axis].mode;
+			if (m && m->whole_batch)
+				return et_fail(err, ET_EUSAGE,
+					       "micro_batch %d of batch_size %d: %s on layer %s "
+					       "takes a threshold from the whole batch, so the "
+					       "result would differ; use no --micro-batch",
+					       s->t.micro_batch, s->t.batch_size, m->name,
+					       s->net.nodes[i].name);
+		}
+	return ET_OK;
+}
+
 static int check_batch_norm(const struct et_session *s, struct et_err *err)
 {
 	int micro = et_session_micro(s);
@@ -51,9 +68,14 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 	ET_TRY(et_net_build(&s->net, &s->spec, &s->ctx, err));
 	bool frozen = s->t.bn == ET_BN_FROZEN || (s->t.bn == ET_BN_AUTO && s->has_init);
 	ET_TRY(et_net_select(&s->net, s->t.trainable, s->t.last, frozen, err));
-	ET_TRY(et_net_set_mode(&s->net, s->t.mode, err));
+	s->net.loaded = s->has_init;
+	ET_TRY(et_net_set_modes(&s->net, s->t.mode, s->t.modes, NULL, err));
 	s->net.loss.smoothing = (float)s->t.label_smoothing;
 	s->val = ET_SPLITS;
+	/* Nothing but SGD's step may want to see a gradient. */
+	s->net.fuse_update = s->t.optimizer == ET_SGD && s->t.clip_norm <= 0 &&
+			     et_session_micro(s) >= s->t.batch_size;
+	ET_TRY(check_modes(s, err));
 	return check_batch_norm(s, err);
 }
 

@@ -37,11 +37,14 @@ static int diverged(struct et_trainer *t, const struct et_batch *b, const struct
 }
 
 /* Forward and backward of the whole batch, in micro-batches. */
-static int gradients(struct et_trainer *t, const struct et_batch *b, struct et_loss_sum *sum,
-		     struct clock *clock, struct et_err *err)
+static int gradients(struct et_trainer *t, const struct et_batch *b, double lr,
+		     struct et_loss_sum *sum, struct clock *clock, struct et_err *err)
 {
 	struct et_session *s = t->s;
 	size_t micro = (size_t)et_session_micro(s), image = et_shape_count(s->spec.input);
+	struct et_rule rule = {.lr = (float)lr,
+			       .momentum = (float)s->t.momentum,
+			       .weight_decay = (float)s->t.weight_decay};
 	double norm = et_loss_norm(&s->net.loss, b->n, b->label);
 
 	et_net_zero_grad(&s->net);
@@ -51,7 +54,8 @@ static int gradients(struct et_trainer *t, const struct et_batch *b, struct et_l
 				       .training = true,
 				       .seed = (uint64_t)s->t.seed,
 				       .step = t->state.step,
-				       .first = at};
+				       .first = at,
+				       .rule = s->net.fuse_update ? &rule : NULL};
 		double begun = et_now();
 		et_net_forward(&s->net, &pass);
 		double between = et_now();
@@ -109,7 +113,7 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 	double begun = et_now() - data_s, norm;
 	double lr = et_train_lr(&s->t, st->step, t->per_epoch);
 
-	ET_TRY(gradients(t, b, &sum, &clock, err));
+	ET_TRY(gradients(t, b, lr, &sum, &clock, err));
 	double before = et_now();
 	const char *lost = et_net_update(&s->net, &s->t, lr, st->step, &norm);
 	clock.update = et_now() - before;

@@ -137,7 +137,7 @@ START_TEST(wrong_selections)
 	memset(longer, 'x', 256);
 	longer[256] = 0;
 	ck_assert_int_eq(et_net_select(&net, longer, 0, false, &err), ET_EUSAGE);
-	ck_assert_int_eq(et_net_set_mode(&net, "exakt", &err), ET_EUSAGE);
+	ck_assert_int_eq(et_net_set_modes(&net, "exakt", "", NULL, &err), ET_EUSAGE);
 	ck_assert_str_eq(err.text, "mode: unknown technique 'exakt' (did you mean 'exact'?)");
 	close_net(&spec, &net);
 }

@@ -79,7 +79,7 @@ START_TEST(table)
 {
 	size_t n;
 	const struct et_setting *s = et_settings(&n);
-	ck_assert_uint_eq(n, 28);
+	ck_assert_uint_eq(n, 29);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_uint_eq(index_of(s[i].key), i);
 		ck_assert_int_gt((int)strlen(s[i].help), 10);
@@ -94,20 +94,35 @@ START_TEST(defaults)
 	static const struct {
 		const char *key, *value;
 	} want[] = {
-		{"epochs", "10"},	{"batch_size", "32"},
-		{"micro_batch", "0"},	{"optimizer", "sgd"},
-		{"lr", "0.05"},		{"momentum", "0.9"},
-		{"beta1", "0.9"},	{"weight_decay", "0.0001"},
-		{"beta2", "0.999"},	{"eps", "1e-08"},
-		{"lr_min", "0"},	{"schedule", "cosine"},
-		{"warmup", "0"},	{"step_size", "10"},
-		{"gamma", "0.1"},	{"clip_norm", "0"},
-		{"seed", "0"},		{"label_smoothing", "0"},
-		{"last", "0"},		{"class_weights", "none"},
-		{"trainable", ""},	{"bn", "auto"},
-		{"mode", "exact"},	{"augment", "none"},
-		{"save_steps", "0"},	{"subset", ""},
-		{"val_fraction", "-1"}, {"on_bad_image", "fail"},
+		{"epochs", "10"},
+		{"batch_size", "32"},
+		{"micro_batch", "0"},
+		{"optimizer", "sgd"},
+		{"lr", "0.05"},
+		{"momentum", "0.9"},
+		{"beta1", "0.9"},
+		{"weight_decay", "0.0001"},
+		{"beta2", "0.999"},
+		{"eps", "1e-08"},
+		{"lr_min", "0"},
+		{"schedule", "cosine"},
+		{"warmup", "0"},
+		{"step_size", "10"},
+		{"gamma", "0.1"},
+		{"clip_norm", "0"},
+		{"seed", "0"},
+		{"label_smoothing", "0"},
+		{"last", "0"},
+		{"class_weights", "none"},
+		{"trainable", ""},
+		{"bn", "auto"},
+		{"mode", "exact"},
+		{"modes", ""},
+		{"augment", "none"},
+		{"subset", ""},
+		{"save_steps", "0"},
+		{"val_fraction", "-1"},
+		{"on_bad_image", "fail"},
 	};
 	struct et_train t;
 	size_t n;
@@ -214,6 +229,10 @@ START_TEST(precedence)
 	ck_assert_int_eq(t.seed, 9007199254740991);
 	et_train_free(&t);
 
+	must_read(&t, "{'modes':{'layer4.*':'filter:4','fc':'exact'}}", NULL);
+	ck_assert_str_eq(t.modes, "layer4.*=filter:4;fc=exact");
+	et_train_free(&t);
+
 	/* One way to choose layers replaces the other. */
 	must_read(&t, "{'last':3}", CONF("trainable=fc.*,layer4.*"));
 	ck_assert_int_eq(t.last, 0);
@@ -244,8 +263,9 @@ START_TEST(members)
 		       "momentum=0.6", "weight_decay=0.7", "beta1=0.8", "beta2=0.85", "eps=0.01",
 		       "schedule=step", "lr_min=0.11", "warmup=0.12", "step_size=0.13",
 		       "gamma=0.14", "clip_norm=0.15", "label_smoothing=0.16", "class_weights=auto",
-		       "trainable=a", "bn=batch", "mode=m", "augment=b", "seed=17", "subset=c",
-		       "val_fraction=0.18", "on_bad_image=skip", "save_steps=19"));
+		       "trainable=a", "bn=batch", "mode=filter:4", "modes=m=exact", "augment=b",
+		       "seed=17", "subset=c", "val_fraction=0.18", "on_bad_image=skip",
+		       "save_steps=19"));
 	ck_assert(t.epochs == 2 && t.batch_size == 40 && t.micro_batch == 4);
 	ck_assert(t.optimizer == ET_ADAMW && t.schedule == ET_STEP && t.bn == ET_BN_BATCH);
 	ck_assert(t.lr == 0.5 && t.momentum == 0.6 && t.weight_decay == 0.7);
@@ -255,7 +275,8 @@ START_TEST(members)
 	ck_assert(t.last == 0 && t.seed == 17 && t.on_bad_image == 1 && t.save_steps == 19);
 	ck_assert_str_eq(t.class_weights, "auto");
 	ck_assert_str_eq(t.trainable, "a");
-	ck_assert_str_eq(t.mode, "m");
+	ck_assert_str_eq(t.mode, "filter:4");
+	ck_assert_str_eq(t.modes, "m=exact");
 	ck_assert_str_eq(t.augment, "b");
 	ck_assert_str_eq(t.subset, "c");
 	et_train_free(&t);
@@ -270,6 +291,13 @@ START_TEST(refusals)
 	refuse(ET_EDATA, "train: lr: expected a number, found null", "{'lr':null}", NULL);
 	refuse(ET_EDATA, "train: epochs: expected an integer, found true or false",
 	       "{'epochs':true}", NULL);
+	refuse(ET_EDATA, "train: modes: expected an object of strings, found an array",
+	       "{'modes':['exact']}", NULL);
+	refuse(ET_EDATA,
+	       "train: modes: 'a': expected a non-empty string, and no '=' or ';' in either",
+	       "{'modes':{'a':1}}", NULL);
+	refuse(ET_EDATA, "mode: unknown technique 'exakt' (did you mean 'exact'?)",
+	       "{'mode':'exakt'}", NULL);
 	refuse(ET_EDATA, "train: mode: expected a string, found an array", "{'mode':['exact']}",
 	       NULL);
 	refuse(ET_EDATA, "train: optimizer: expected a string, found a number", "{'optimizer':1}",

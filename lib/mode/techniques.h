@@ -1,0 +1,9 @@
+/* Private to mode: the techniques, a file each. registry.c lists them. */
+#ifndef ET_MODE_TECHNIQUES_H
+#define ET_MODE_TECHNIQUES_H
+
+#include "mode/mode.h"
+
+extern const struct et_mode et_mode_filter, et_mode_delta;
+
+#endif
