@@ -5,6 +5,7 @@
 #include <check.h>
 
 TCase *tcase_ref_pool(void);
+TCase *tcase_ref_mode(void);
 TCase *tcase_conv_hand(void);
 
 #endif

@@ -349,5 +349,6 @@ Suite *suite_ref(void)
 	tcase_add_test(tc, gate);
 	tcase_add_test(tc, loss);
 	suite_add_tcase(s, tcase_ref_pool());
+	suite_add_tcase(s, tcase_ref_mode());
 	return s;
 }
