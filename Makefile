@@ -178,15 +178,16 @@ peers-need:
 	$(Q)printf '#include <oneapi/dnnl/dnnl.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
 		echo "missing oneDNN. On Debian: apt install libdnnl-dev" >&2; exit 1; }
 $(B)/tests/peers/onednn.o: | peers-need
-$(B)/peers-conv: $(B)/tests/peers/onednn.o $(B)/tests/peers/onednn_conv.o $(B)/libedgetrain.a
+$(B)/peers-conv: $(B)/tests/peers/onednn.o $(B)/tests/peers/onednn_conv.o $(B)/tests/peers/ours.o $(B)/libedgetrain.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -ldnnl $(ALL_LDLIBS)
 
-## peers-conv: single convolutions against oneDNN, side by side (PEER_THREADS=2, PEER_ROUNDS=40)
+## peers-conv: single convolutions against oneDNN, side by side (PEER_THREADS, PEER_ROUNDS, PEER_RECIPES)
 peers-conv: $(B)/peers-conv
-	OMP_NUM_THREADS=$(PEER_THREADS) OMP_PROC_BIND=true $< $(PEER_ROUNDS)
+	OMP_NUM_THREADS=$(PEER_THREADS) OMP_PROC_BIND=true $< $(PEER_ROUNDS) $(PEER_RECIPES)
 PEER_THREADS ?= 2
 PEER_ROUNDS ?= 40
+PEER_RECIPES ?= filter:2 filter:4
 
 ## install: program, library, manual pages and configs under $(DESTDIR)$(PREFIX)
 install: all

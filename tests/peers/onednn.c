@@ -15,19 +15,19 @@ static const struct role {
 	int arg;
 	dnnl_query_t layout;
 	int tensor;
-} roles[ONEDNN_PASSES][3] = {
-	[ONEDNN_FORWARD] = {{DNNL_ARG_SRC, dnnl_query_src_md, X},
-			    {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, W},
-			    {DNNL_ARG_DST, dnnl_query_dst_md, Y}},
-	[ONEDNN_DATA] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, Y},
-			 {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, W},
-			 {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, X}},
-	[ONEDNN_WEIGHTS] = {{DNNL_ARG_SRC, dnnl_query_src_md, X},
-			    {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, Y},
-			    {DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md, W}},
+} roles[PASSES][3] = {
+	[PASS_FORWARD] = {{DNNL_ARG_SRC, dnnl_query_src_md, X},
+			  {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, W},
+			  {DNNL_ARG_DST, dnnl_query_dst_md, Y}},
+	[PASS_DATA] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, Y},
+		       {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, W},
+		       {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, X}},
+	[PASS_WEIGHTS] = {{DNNL_ARG_SRC, dnnl_query_src_md, X},
+			  {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, Y},
+			  {DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md, W}},
 };
 
-struct pass {
+struct primitive {
 	dnnl_primitive_t primitive;
 	dnnl_memory_t memory[3]; /* by role */
 	dnnl_exec_arg_t args[3];
@@ -38,7 +38,7 @@ struct onednn_conv {
 	dnnl_engine_t engine;
 	dnnl_stream_t stream;
 	dnnl_memory_desc_t plain[TENSORS], any[TENSORS]; /* PyTorch's layout; oneDNN's choice */
-	struct pass pass[ONEDNN_PASSES];
+	struct primitive pass[PASSES];
 };
 
 static void must(dnnl_status_t status, const char *what)
@@ -75,11 +75,11 @@ static dnnl_memory_t memory_open(const struct onednn_conv *o, const dnnl_memory_
 }
 
 /* The caller destroys *pd: it is a hint for the other passes. */
-static void pass_open(struct onednn_conv *o, enum onednn_pass which, const void *desc,
+static void pass_open(struct onednn_conv *o, enum pass which, const void *desc,
 		      const_dnnl_primitive_desc_t hint, const float *const in[TENSORS],
 		      dnnl_primitive_desc_t *pd)
 {
-	struct pass *pass = &o->pass[which];
+	struct primitive *pass = &o->pass[which];
 	const char *name = "";
 
 	must(dnnl_primitive_desc_create(pd, desc, NULL, o->engine, hint), "convolution");
@@ -138,16 +138,16 @@ struct onednn_conv *onednn_open(const struct et_conv *g, int n, bool automatic, 
 							&o->any[W], NULL, &o->any[Y], stride,
 							dilate, before, after),
 	     "forward");
-	pass_open(o, ONEDNN_FORWARD, &d, NULL, in, &forward);
+	pass_open(o, PASS_FORWARD, &d, NULL, in, &forward);
 	must(dnnl_dilated_convolution_backward_data_desc_init(
 		     &d, alg, &o->any[X], &o->any[W], &o->any[Y], stride, dilate, before, after),
 	     "backward data");
-	pass_open(o, ONEDNN_DATA, &d, forward, in, &data);
+	pass_open(o, PASS_DATA, &d, forward, in, &data);
 	must(dnnl_dilated_convolution_backward_weights_desc_init(&d, alg, &o->any[X], &o->any[W],
 								 NULL, &o->any[Y], stride, dilate,
 								 before, after),
 	     "backward weights");
-	pass_open(o, ONEDNN_WEIGHTS, &d, forward, in, &weights);
+	pass_open(o, PASS_WEIGHTS, &d, forward, in, &weights);
 	must(dnnl_primitive_desc_destroy(forward), "forward");
 	must(dnnl_primitive_desc_destroy(data), "backward data");
 	must(dnnl_primitive_desc_destroy(weights), "backward weights");
@@ -156,7 +156,7 @@ struct onednn_conv *onednn_open(const struct et_conv *g, int n, bool automatic, 
 
 void onednn_close(struct onednn_conv *o)
 {
-	for (int i = 0; i < ONEDNN_PASSES; i++) {
+	for (int i = 0; i < PASSES; i++) {
 		must(dnnl_primitive_destroy(o->pass[i].primitive), "closing");
 		for (int j = 0; j < 3; j++)
 			must(dnnl_memory_destroy(o->pass[i].memory[j]), "closing");
@@ -166,21 +166,21 @@ void onednn_close(struct onednn_conv *o)
 	free(o);
 }
 
-void onednn_run(struct onednn_conv *o, enum onednn_pass pass)
+void onednn_run(struct onednn_conv *o, enum pass pass)
 {
-	const struct pass *p = &o->pass[pass];
+	const struct primitive *p = &o->pass[pass];
 	must(dnnl_primitive_execute(p->primitive, o->stream, 3, p->args), "a convolution");
 	must(dnnl_stream_wait(o->stream), "a convolution");
 }
 
-void onednn_result(struct onednn_conv *o, enum onednn_pass pass, float *out)
+void onednn_result(struct onednn_conv *o, enum pass pass, float *out)
 {
 	dnnl_memory_t user = memory_open(o, &o->plain[roles[pass][2].tensor], out);
 	copy(o, o->pass[pass].memory[2], user);
 	must(dnnl_memory_destroy(user), "memory");
 }
 
-const char *onednn_name(const struct onednn_conv *o, enum onednn_pass pass)
+const char *onednn_name(const struct onednn_conv *o, enum pass pass)
 {
 	return o->pass[pass].name;
 }

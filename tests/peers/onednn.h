@@ -2,11 +2,7 @@
 #ifndef PEERS_ONEDNN_H
 #define PEERS_ONEDNN_H
 
-#include <stdbool.h>
-
-#include "op/op.h"
-
-enum onednn_pass { ONEDNN_FORWARD, ONEDNN_DATA, ONEDNN_WEIGHTS, ONEDNN_PASSES };
+#include "ours.h"
 
 struct onednn_conv;
 
@@ -20,11 +16,11 @@ struct onednn_conv *onednn_open(const struct et_conv *g, int n, bool automatic, 
 void onednn_close(struct onednn_conv *o);
 
 /* Computes y, dx or dw, without any reordering. */
-void onednn_run(struct onednn_conv *o, enum onednn_pass pass);
+void onednn_run(struct onednn_conv *o, enum pass pass);
 /* The result of the last run, in PyTorch's layout. */
-void onednn_result(struct onednn_conv *o, enum onednn_pass pass, float *out);
+void onednn_result(struct onednn_conv *o, enum pass pass, float *out);
 /* The implementation oneDNN chose, such as "jit:avx512_core". */
-const char *onednn_name(const struct onednn_conv *o, enum onednn_pass pass);
+const char *onednn_name(const struct onednn_conv *o, enum pass pass);
 /* "2.6.3" and the threads' runtime. */
 const char *onednn_version(void);
 
