@@ -132,8 +132,8 @@ struct et_kern {
 			  uint8_t *count, enum et_act act);
 	/* dx = dy * count * by, n values. */
 	void (*share)(size_t n, const uint8_t *count, float by, const float *dy, float *dx);
-	/* y[ch] = scale * the sum of rows rows of x, ld floats apart, c values each. */
-	void (*row_sum)(size_t rows, size_t ld, size_t c, float scale, const float *x, float *y);
+	/* y[ch] = the sum of rows rows of x, ld floats apart, c values each. */
+	void (*row_sum)(size_t rows, size_t ld, size_t c, const float *x, float *y);
 
 	/* ---- reductions and updates
 	 * ------------------------------------------------------------------ */

@@ -55,7 +55,7 @@ static void share(size_t n, const uint8_t *count, float by, const float *dy, flo
 		dx[i] = dy[i] * ((float)count[i] * by);
 }
 
-static void row_sum(size_t rows, size_t ld, size_t c, float scale, const float *x, float *y)
+static void row_sum(size_t rows, size_t ld, size_t c, const float *x, float *y)
 {
 	size_t j = 0;
 
@@ -65,18 +65,18 @@ static void row_sum(size_t rows, size_t ld, size_t c, float scale, const float *
 			for (int u = 0; u < 4; u++)
 				s[u] += vf_load(x + r * ld + j + u * VL);
 		for (int u = 0; u < 4; u++)
-			vf_store(y + j + u * VL, s[u] * scale);
+			vf_store(y + j + u * VL, s[u]);
 	}
 	for (; j + VL <= c; j += VL) {
 		vf s = {0};
 		for (size_t r = 0; r < rows; r++)
 			s += vf_load(x + r * ld + j);
-		vf_store(y + j, s * scale);
+		vf_store(y + j, s);
 	}
 	for (; j < c; j++) {
 		float s = 0;
 		for (size_t r = 0; r < rows; r++)
 			s += x[r * ld + j];
-		y[j] = s * scale;
+		y[j] = s;
 	}
 }

@@ -2,9 +2,9 @@
  * Gradient filtering (Yang, Li, Marculescu, CVPR 2023): dy is replaced by its mean over patches of
  * R x R, and backward works on the grid of patches.
  *
- *   saved  xs = sum of x over (R*s) x (R*s) patches, over the stride's area
- *   state  ws = sum of w over its taps, over the stride's area; taps are kept along an axis whose
- *               dilation is at least R
+ *   saved  xs = sum of x over (R*s) x (R*s) patches
+ *   state  ws = sum of w over its taps; taps are kept along an axis whose dilation is at least R
+ *          g  = mean of dy over R x R patches, divided by the stride's area
  *   dx = ws' g, copied to every pixel of a patch;  dw = g' xs, the same for every tap
  */
 #include <math.h>
@@ -21,7 +21,7 @@ struct geometry {
 	struct et_grid out, in; /* patches of dy and of x */
 	struct et_conv dx, dw;	/* convolutions of the same channels from the grid to the grid */
 	bool keep_h, keep_w;	/* taps kept */
-	float area;		/* what xs and ws are divided by */
+	float area;		/* of the stride; 1 with the paper's scale */
 };
 
 /* An axis whose taps lie at least a patch apart keeps them, as a dilated kernel on the grid. */
@@ -67,6 +67,12 @@ static struct geometry geometry(const struct et_layer *l, const double *opt)
 	return f;
 }
 
+/* Without taps to add up, ws is w itself. */
+static bool sums_taps(const struct et_conv *g, const struct geometry *f)
+{
+	return (g->kh > 1 && !f->keep_h) || (g->kw > 1 && !f->keep_w);
+}
+
 static size_t patches(const struct geometry *f, int n)
 {
 	return (size_t)n * (size_t)f->out.gh * (size_t)f->out.gw;
@@ -85,7 +91,8 @@ static void plan(const struct et_layer *l, const double *opt, int n, struct et_n
 	struct geometry f = geometry(l, opt);
 
 	need->saved = patches(&f, n) * (size_t)l->g.c * sizeof(float);
-	need->state = l->wants_dx ? et_conv_weights(&f.dx) * sizeof(float) : 0;
+	need->state =
+		l->wants_dx && sums_taps(&l->g, &f) ? et_conv_weights(&f.dx) * sizeof(float) : 0;
 	need->dx = et_conv_mac(&f.dx);
 	need->dw = et_conv_mac(&f.dw);
 }
@@ -102,8 +109,8 @@ static void prepare(const struct et_call *c, const float *w)
 {
 	struct geometry f = geometry(c->layer, c->opt);
 
-	if (c->layer->wants_dx && !et_measuring(c->work))
-		et_conv_tap_sum(c->x, &c->layer->g, f.keep_h, f.keep_w, 1 / f.area, w, c->state);
+	if (c->state && !et_measuring(c->work))
+		et_conv_tap_sum(c->x, &c->layer->g, f.keep_h, f.keep_w, w, c->state);
 }
 
 static void save(const struct et_call *c, const float *x, void *saved)
@@ -111,7 +118,28 @@ static void save(const struct et_call *c, const float *x, void *saved)
 	struct geometry f = geometry(c->layer, c->opt);
 
 	if (!et_measuring(c->work))
-		et_patch_pool(c->x, &f.in, c->n, c->layer->g.c, x, f.area, saved);
+		et_patch_pool(c->x, &f.in, c->n, c->layer->g.c, x, 1, saved);
+}
+
+/* g in scratch, unless dy is that already. NULL when it only counts. */
+static const float *means(const struct et_call *c, const struct et_backward *b,
+			  const struct geometry *f)
+{
+	size_t count = patches(f, c->n) * (size_t)c->layer->g.k;
+	float *g;
+
+	if (b->in_patches && f->area == 1)
+		return b->dy;
+	g = et_arena_alloc(c->work, count, sizeof(float));
+	if (et_measuring(c->work))
+		return NULL;
+	if (b->in_patches)
+		et_scale(c->x, count, 1 / f->area, b->dy, g);
+	else
+		et_patch_pool(c->x, &f->out, c->n, c->layer->g.k, b->dy, 0, g);
+	if (!b->in_patches && f->area != 1)
+		et_scale(c->x, count, 1 / f->area, g, g);
+	return g;
 }
 
 static void backward(const struct et_call *c, const struct et_backward *b)
@@ -119,23 +147,16 @@ static void backward(const struct et_call *c, const struct et_backward *b)
 	struct geometry f = geometry(c->layer, c->opt);
 	size_t mark = et_arena_mark(c->work);
 	bool run = !et_measuring(c->work);
-	const float *g = b->dy;
+	const float *g = means(c, b, &f), *ws = c->state ? c->state : b->w;
 	float *dxp = b->dx;
 
-	if (!b->in_patches) {
-		float *mean = et_arena_alloc(c->work, patches(&f, c->n) * (size_t)c->layer->g.k,
-					     sizeof(float));
-		if (run)
-			et_patch_pool(c->x, &f.out, c->n, c->layer->g.k, b->dy, 0, mean);
-		g = mean;
-	}
 	if (b->dw || !run)
 		et_conv_weight(c->x, &f.dw, c->n, b->saved, g, b->dw, c->work);
 	if (!b->out_patches)
 		dxp = et_arena_alloc(c->work, patches(&f, c->n) * (size_t)c->layer->g.c,
 				     sizeof(float));
 	if (b->dx || !run)
-		et_conv_data(c->x, &f.dx, c->n, g, c->state, dxp, c->work);
+		et_conv_data(c->x, &f.dx, c->n, g, ws, dxp, c->work);
 	if (b->dx && run && !b->out_patches)
 		et_patch_spread(c->x, &f.in, c->n, c->layer->g.c, dxp, b->dx);
 	et_arena_release(c->work, mark);

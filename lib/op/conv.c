@@ -243,7 +243,6 @@ struct tap_job {
 	const struct et_kern *k;
 	const struct et_conv *g;
 	bool keep_h, keep_w;
-	float scale;
 	const float *w;
 	float *out;
 };
@@ -253,16 +252,14 @@ static void sum_block_taps(const struct tap_job *j, size_t c, const float *w, fl
 {
 	size_t kh = (size_t)j->g->kh, kw = (size_t)j->g->kw;
 
-	if (j->keep_h && j->keep_w) {
-		j->k->scale(kh * kw * c, j->scale, w, out);
-	} else if (j->keep_h) {
+	if (j->keep_h) {
 		for (size_t a = 0; a < kh; a++)
-			j->k->row_sum(kw, c, c, j->scale, w + a * kw * c, out + a * c);
+			j->k->row_sum(kw, c, c, w + a * kw * c, out + a * c);
 	} else if (j->keep_w) {
 		for (size_t b = 0; b < kw; b++)
-			j->k->row_sum(kh, kw * c, c, j->scale, w + b * c, out + b * c);
+			j->k->row_sum(kh, kw * c, c, w + b * c, out + b * c);
 	} else {
-		j->k->row_sum(kh * kw, c, c, j->scale, w, out);
+		j->k->row_sum(kh * kw, c, c, w, out);
 	}
 }
 
@@ -279,15 +276,10 @@ static void tap_sum_rows(void *arg, size_t begin, size_t end, int thread)
 }
 
 void et_conv_tap_sum(const struct et_ctx *x, const struct et_conv *g, bool keep_h, bool keep_w,
-		     float scale, const float *w, float *out)
+		     const float *w, float *out)
 {
-	struct tap_job j = {.k = x->k,
-			    .g = g,
-			    .keep_h = keep_h,
-			    .keep_w = keep_w,
-			    .scale = scale,
-			    .w = w,
-			    .out = out};
+	struct tap_job j = {
+		.k = x->k, .g = g, .keep_h = keep_h, .keep_w = keep_w, .w = w, .out = out};
 
 	if (et_conv_depthwise(g))
 		sum_block_taps(&j, (size_t)g->c, w, out);

@@ -167,11 +167,11 @@ void et_conv_to_torch(const struct et_conv *g, const float *w, float *torch);
 void et_conv_from_torch(const struct et_conv *g, const float *torch, float *w);
 
 /*
- * The sum of a convolution's weights over the taps of a kernel, times scale: out has the layout of
- * weights with keep_h ? kh : 1 by keep_w ? kw : 1 taps.
+ * The sum of a convolution's weights over the taps of a kernel: out has the layout of weights with
+ * keep_h ? kh : 1 by keep_w ? kw : 1 taps, which must be fewer.
  */
 void et_conv_tap_sum(const struct et_ctx *x, const struct et_conv *g, bool keep_h, bool keep_w,
-		     float scale, const float *w, float *out);
+		     const float *w, float *out);
 
 /* ---- patches: gradients of one value a patch ------------------------------------------------- */
 
