@@ -87,6 +87,9 @@ static void print_result(const struct fit *f, const struct et_fit_result *r)
 	if (held_out && !isnan(r->best_val_accuracy))
 		printf("best %.4f  best_epoch %llu  ", r->best_val_accuracy,
 		       (unsigned long long)r->best_epoch);
+	if (r->dropped)
+		printf("steps %llu of %llu drawn  ", (unsigned long long)r->steps,
+		       (unsigned long long)(r->steps + r->dropped));
 	if (r->skipped)
 		printf("skipped %llu  ", (unsigned long long)r->skipped);
 	printf("epochs %llu  seconds %.1f  images_per_s %.0f  memory_mb %.0f  run %s\n",

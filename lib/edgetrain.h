@@ -115,8 +115,9 @@ struct et_fit {
 };
 struct et_fit_result {
 	uint64_t epochs, steps, images; /* done in this call: steps and images; epochs: in all */
-	double loss, accuracy;		/* of the last finished epoch, training */
-	double val_loss, val_accuracy;	/* NaN when there is no validation set */
+	uint64_t dropped;      /* batches skipped unseen in this call, by a mode such as smd */
+	double loss, accuracy; /* of the last finished epoch, training */
+	double val_loss, val_accuracy; /* NaN when there is no validation set */
 	double best_val_accuracy;
 	uint64_t best_epoch;
 	double seconds, images_per_s;

@@ -173,6 +173,7 @@ struct et_batch {
 	size_t number;	/* within the epoch, from 0 */
 	size_t n;	/* the batch size; less at the end of an epoch or by skipping, down to 0 */
 	size_t skipped; /* bad pictures left out of it */
+	bool dropped;	/* unseen: conf.drop said so */
 	float *x;	/* [n, height, width, channels] */
 	int32_t *label; /* [n] */
 	uint32_t *sample; /* [n] indices into the split */
@@ -191,6 +192,9 @@ struct et_loader_conf {
 	unsigned workers; /* decoding threads, at least 1 */
 	unsigned depth;	  /* batch buffers, the one in use among them; 1 decodes nothing ahead */
 	const volatile sig_atomic_t *stop; /* polled while waiting; may be NULL */
+	/* Is this batch to come out empty, with nothing of it decoded? NULL: never. */
+	bool (*drop)(void *arg, uint64_t epoch, size_t batch);
+	void *drop_arg;
 };
 
 /*

@@ -64,10 +64,13 @@ void *et_loader_work(void *arg)
 		if (l->quit)
 			break;
 		size_t position = l->next++;
+		int status = ET_OK;
 		l->busy++;
-		pthread_mutex_unlock(&l->lock);
-		int status = decode(l, w, position, &err);
-		pthread_mutex_lock(&l->lock);
+		if (!slot_of(l, position / l->conf.batch_size)->batch.dropped) {
+			pthread_mutex_unlock(&l->lock);
+			status = decode(l, w, position, &err);
+			pthread_mutex_lock(&l->lock);
+		}
 		finish(l, position, status, &err);
 		if (--l->busy == 0)
 			pthread_cond_signal(&l->ready);
@@ -95,6 +98,7 @@ static void offer(struct et_loader *l, size_t batch)
 	s->batch.number = batch;
 	s->batch.n = s->left = n;
 	s->batch.skipped = 0;
+	s->batch.dropped = l->conf.drop && l->conf.drop(l->conf.drop_arg, l->epoch, batch);
 	s->batch.status = ET_OK;
 	s->bad_at = SIZE_MAX;
 	l->end = batch * l->conf.batch_size + n;
@@ -185,7 +189,10 @@ int et_loader_next(struct et_loader *l, const struct et_batch **b, struct et_err
 			*err = s->error;
 		return s->batch.status = s->error.code;
 	}
-	compact(l, s);
+	if (s->batch.dropped)
+		s->batch.n = 0;
+	else
+		compact(l, s);
 	l->out = true;
 	*b = &s->batch;
 	return 1;

@@ -156,6 +156,8 @@ struct et_mode {
 	/* Is the whole mini-batch number `drawn` to be skipped, before anything of it is decoded?
 	 */
 	bool (*skip_batch)(const double *opt, uint64_t seed, uint64_t drawn);
+	/* Does the optimizer go on without a gradient then? NULL: no. */
+	bool (*coasts)(const double *opt);
 };
 
 /* All modes, "exact" first; terminated by NULL. */

@@ -9,8 +9,5 @@ static const struct et_mode exact = {
 };
 
 const struct et_mode *const et_modes[] = {
-	&exact,
-	&et_mode_filter,
-	&et_mode_delta,
-	NULL,
+	&exact, &et_mode_filter, &et_mode_delta, &et_mode_smd, NULL,
 };

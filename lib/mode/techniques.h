@@ -4,6 +4,6 @@
 
 #include "mode/mode.h"
 
-extern const struct et_mode et_mode_filter, et_mode_delta;
+extern const struct et_mode et_mode_filter, et_mode_delta, et_mode_smd;
 
 #endif

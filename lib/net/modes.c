@@ -64,19 +64,6 @@ static bool any_norm(const struct et_net *net)
 	return false;
 }
 
-/* The last entry that speaks of the layer. */
-static struct entry *entry_of(struct entry *e, int n, const char *layer)
-{
-	struct entry *found = &e[0];
-
-	for (int i = 1; i < n; i++)
-		if (et_net_glob(e[i].glob, layer)) {
-			e[i].matched = true;
-			found = &e[i];
-		}
-	return found;
-}
-
 static int set_layer(struct et_net *net, struct et_node *node, struct entry *e, bool named,
 		     struct et_err *err)
 {
@@ -92,6 +79,24 @@ static int set_layer(struct et_net *net, struct et_node *node, struct entry *e, 
 		e->why = why;
 	for (int axis = 0; axis < ET_AXES; axis++)
 		e->taken[axis] |= node->hooks.on.on[axis].mode != NULL;
+	return ET_OK;
+}
+
+/*
+ * Of the entries that speak of a layer the last one stays. The others are tried too: an entry that
+ * others stand in for is not wrong for that.
+ */
+static int set_node(struct et_net *net, struct et_node *node, struct entry *e, int n,
+		    struct et_err *err)
+{
+	memset(&node->hooks, 0, sizeof(node->hooks));
+	for (int i = 0; i < n && node->layer.name; i++) {
+		if (i && !et_net_glob(e[i].glob, node->name))
+			continue;
+		e[i].matched = true;
+		if (node->trains)
+			ET_TRY(set_layer(net, node, &e[i], i > 0, err));
+	}
 	return ET_OK;
 }
 
@@ -118,15 +123,8 @@ int et_net_set_modes(struct et_net *net, const char *recipe, const char *by_laye
 	if (!e)
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	int status = read_entries(e, &n, recipe, by_layer, err);
-	for (int i = 0; i < net->n && !status; i++) {
-		struct et_node *node = &net->nodes[i];
-		memset(&node->hooks, 0, sizeof(node->hooks));
-		if (!node->layer.name)
-			continue;
-		struct entry *mine = entry_of(e, n, node->name);
-		if (node->trains)
-			status = set_layer(net, node, mine, mine != &e[0], err);
-	}
+	for (int i = 0; i < net->n && !status; i++)
+		status = set_node(net, &net->nodes[i], e, n, err);
 	for (int i = 0; i < n && !status; i++)
 		status = check_entry(&e[i], err);
 	if (!status && recipe_of_net)

@@ -204,6 +204,8 @@ static int open_files(struct et_trainer *t, struct et_err *err)
 	struct et_session *s = t->s;
 	struct et_loader_conf train = et_session_loader(s, ET_SPLIT_TRAIN, true);
 
+	train.drop = et_trainer_drops;
+	train.drop_arg = t;
 	ET_TRY(et_csv_open(&t->steps, t->dir, "steps.csv", ET_STEPS_HEADER, t->state.step, err));
 	ET_TRY(et_csv_open(&t->epochs, t->dir, "epochs.csv", ET_EPOCHS_HEADER, t->state.epoch,
 			   err));
@@ -225,6 +227,7 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 	*r = (struct et_fit_result){.epochs = st->epoch,
 				    .steps = t->steps_here,
 				    .images = t->images_here,
+				    .dropped = t->skipped_here,
 				    .loss = st->last_loss,
 				    .accuracy = st->last_accuracy,
 				    .val_loss = st->last_val_loss,

@@ -35,7 +35,8 @@ struct et_session {
 	float *class_weight;   /* [classes] or NULL */
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
-	bool whole; /* open the dataset without the subset of the settings */
+	struct et_recipe recipe; /* of the whole net: what happens to steps is in it */
+	bool whole;		 /* open the dataset without the subset of the settings */
 };
 
 /*
@@ -48,6 +49,8 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 int et_session_data(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
 void et_session_close(struct et_session *s);
 
+/* Does the optimizer take a step without a gradient where a batch is skipped? */
+bool et_session_coasts(const struct et_session *s);
 /* Images processed at once in training and in evaluation. */
 int et_session_micro(const struct et_session *s);
 struct et_loader_conf et_session_loader(const struct et_session *s, enum et_split split,

@@ -5,6 +5,12 @@
 
 #include "run/run.h"
 
+bool et_session_coasts(const struct et_session *s)
+{
+	const struct et_technique *t = &s->recipe.on[ET_AXIS_STEPS];
+	return t->mode && t->mode->coasts && t->mode->coasts(t->opt);
+}
+
 /* Micro-batches must not change the result. */
 static int check_modes(const struct et_session *s, struct et_err *err)
 {
@@ -69,12 +75,12 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 	bool frozen = s->t.bn == ET_BN_FROZEN || (s->t.bn == ET_BN_AUTO && s->has_init);
 	ET_TRY(et_net_select(&s->net, s->t.trainable, s->t.last, frozen, err));
 	s->net.loaded = s->has_init;
-	ET_TRY(et_net_set_modes(&s->net, s->t.mode, s->t.modes, NULL, err));
+	ET_TRY(et_net_set_modes(&s->net, s->t.mode, s->t.modes, &s->recipe, err));
 	s->net.loss.smoothing = (float)s->t.label_smoothing;
 	s->val = ET_SPLITS;
 	/* Nothing but SGD's step may want to see a gradient. */
 	s->net.fuse_update = s->t.optimizer == ET_SGD && s->t.clip_norm <= 0 &&
-			     et_session_micro(s) >= s->t.batch_size;
+			     et_session_micro(s) >= s->t.batch_size && !et_session_coasts(s);
 	ET_TRY(check_modes(s, err));
 	return check_batch_norm(s, err);
 }

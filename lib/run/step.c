@@ -111,7 +111,7 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 	struct et_loss_sum sum = {0};
 	struct clock clock = {0};
 	double begun = et_now() - data_s, norm;
-	double lr = et_train_lr(&s->t, st->step, t->per_epoch);
+	double lr = et_train_lr(&s->t, et_trainer_clock(t), t->per_epoch);
 
 	ET_TRY(gradients(t, b, lr, &sum, &clock, err));
 	double before = et_now();

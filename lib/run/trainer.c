@@ -83,7 +83,11 @@ static int train_epoch(struct et_trainer *t, struct et_err *err)
 	int got = et_loader_start(t->train, st->epoch, st->batch, err);
 
 	while (!got && st->batch < t->per_epoch && (got = et_loader_next(t->train, &b, err)) == 1) {
-		got = too_small(t->s, b) ? ET_OK : et_trainer_step(t, b, et_now() - waited, err);
+		if (b->dropped)
+			got = et_trainer_skip(t, err);
+		else
+			got = too_small(t->s, b) ? ET_OK
+						 : et_trainer_step(t, b, et_now() - waited, err);
 		st->skipped += b->skipped;
 		st->batch++;
 		et_loader_done(t->train, b);
@@ -143,7 +147,8 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	e.loss = mean_loss(st);
 	e.accuracy = mean_accuracy(st);
 	e.skipped = st->skipped;
-	e.lr = st->step ? et_train_lr(&t->s->t, st->step - 1, t->per_epoch) : NAN;
+	uint64_t clock = et_trainer_clock(t);
+	e.lr = clock ? et_train_lr(&t->s->t, clock - 1, t->per_epoch) : NAN;
 	e.images_per_s = st->seconds > 0 ? (double)st->images / st->seconds : NAN;
 	ET_TRY(et_csv_row(&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64, e.epoch,
 			  cell(e.loss, c[0]), cell(e.accuracy, c[1]), cell(e.val_loss, c[2]),

@@ -24,7 +24,7 @@ struct et_trainer {
 	double begun, rate_at; /* of this call; of the current rate window */
 	uint64_t rate_images;
 	double step_s, eval_s; /* smoothed duration of a step; of the last evaluation */
-	uint64_t steps_here, images_here;
+	uint64_t steps_here, images_here, skipped_here;
 };
 
 /* One optimizer step on a batch: gradients of its micro-batches, update, CSV row, progress. */
@@ -33,5 +33,11 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 /* From where the state says to the end of the last epoch. */
 int et_trainer_run(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
 void et_trainer_report(struct et_trainer *t);
+/* What the schedule goes by: steps done, or with a mode that skips some, batches drawn. */
+uint64_t et_trainer_clock(const struct et_trainer *t);
+/* Is a batch to be skipped unseen? arg is the trainer. */
+bool et_trainer_drops(void *arg, uint64_t epoch, size_t batch);
+/* A batch that was: the optimizer may go on without it. */
+int et_trainer_skip(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
 
 #endif

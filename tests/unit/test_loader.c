@@ -127,6 +127,46 @@ START_TEST(in_order)
 }
 END_TEST
 
+/* Every second batch is dropped: it comes out empty, the others as ever, and nothing is opened. */
+static bool drop_odd(void *arg, uint64_t epoch, size_t batch)
+{
+	(void)arg;
+	return (epoch + batch) % 2 == 1;
+}
+
+START_TEST(dropped)
+{
+	struct et_dataset *ds = loader_pictures();
+	struct et_loader_conf conf = loader_conf_of(ds);
+	struct et_loader *l = loader_open(&conf);
+	struct epoch *all = &loader_got[0];
+	const struct et_batch *b;
+	struct et_err err;
+	loader_read(l, 3, 0, all);
+	et_loader_close(l);
+	conf.drop = drop_odd;
+	for (size_t k = 0; k < SHAPES; k++) {
+		conf.workers = loader_shapes[k][0];
+		conf.depth = loader_shapes[k][1];
+		l = loader_open(&conf);
+		ck_assert_int_eq(et_loader_start(l, 3, 0, &err), 0);
+		for (size_t i = 0; i < 5; i++) {
+			ck_assert_int_eq(et_loader_next(l, &b, &err), 1);
+			ck_assert_uint_eq(b->number, i);
+			ck_assert_int_eq(b->dropped, i % 2 == 0);
+			ck_assert_uint_eq(b->n, i % 2 == 0 ? 0 : 5);
+			ck_assert_uint_eq(b->skipped, 0);
+			if (b->n)
+				ck_assert_mem_eq(b->x, all->x[5 * i], 5 * sizeof(all->x[0]));
+			et_loader_done(l, b);
+		}
+		ck_assert_int_eq(et_loader_next(l, &b, &err), 0);
+		et_loader_close(l);
+	}
+	et_dataset_close(ds);
+}
+END_TEST
+
 static void augment_all(struct et_loader_conf *conf)
 {
 	conf->shuffle = true;
@@ -242,6 +282,7 @@ TCase *tcase_loader(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, scratch_open, scratch_close);
 	tcase_add_test(tc, in_order);
+	tcase_add_test(tc, dropped);
 	tcase_add_loop_test(tc, any_workers, 0, SHAPES);
 	tcase_add_test(tc, restart);
 	tcase_add_test(tc, bytes);
