@@ -28,5 +28,5 @@ refuse "expected GLOB=RECIPE" --modes 'fc'
 refuse "smd is for the whole net" --modes 'fc=smd:0.5'
 refuse "filter needs R" --mode filter
 refuse "R: expected an integer from 1 to 255, found '0'" --mode filter:0
-refuse "filter: expected R, scale, found 'size=2'" --mode filter:2,size=2
+refuse "filter: expected R, scale, found 'size'" --mode filter:2,size=2
 refuse "filter and filter exclude each other" --mode filter:2+filter:4
