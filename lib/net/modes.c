@@ -133,6 +133,53 @@ int et_net_set_modes(struct et_net *net, const char *recipe, const char *by_laye
 	return status;
 }
 
+/* ---- what was set ---------------------------------------------------------------------------- */
+
+static bool takes_recipe(const struct et_node *node)
+{
+	return node->layer.name && node->trains;
+}
+
+/* Without what stands in every recipe that does not say otherwise. */
+static const char *recipe_of(const struct et_node *node, char buf[256])
+{
+	struct et_recipe r = node->hooks.on;
+
+	for (size_t i = 0; et_modes[i]; i++)
+		if (et_modes[i]->standing)
+			r.on[et_modes[i]->axis] = (struct et_technique){.mode = et_modes[i]};
+	return et_recipe_text(&r, buf, 256);
+}
+
+const char *et_net_modes_text(const struct et_net *net, char *buf, size_t n)
+{
+	size_t used = 0;
+
+	buf[0] = 0;
+	for (int i = 0; i < net->n; i++) {
+		char mine[256], other[256];
+		int layers = 0, before = 0;
+		if (!takes_recipe(&net->nodes[i]))
+			continue;
+		recipe_of(&net->nodes[i], mine);
+		for (int k = 0; k < net->n; k++) {
+			if (!takes_recipe(&net->nodes[k]) ||
+			    strcmp(mine, recipe_of(&net->nodes[k], other)) != 0)
+				continue;
+			before += k < i;
+			layers++;
+		}
+		if (before || used >= n)
+			continue;
+		used += (size_t)snprintf(buf + used, n - used, "%s%s on %d%s", used ? ", " : "",
+					 mine, layers,
+					 used	      ? ""
+					 : layers > 1 ? " layers"
+						      : " layer");
+	}
+	return buf;
+}
+
 /* ---- needs ----------------------------------------------------------------------------------- */
 
 /* Nothing stands between the exact gradient and the step that a fused update takes. */

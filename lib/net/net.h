@@ -227,6 +227,8 @@ int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_b
  */
 int et_net_set_modes(struct et_net *net, const char *recipe, const char *by_layer,
 		     struct et_recipe *recipe_of_net, struct et_err *err) ET_MUST_CHECK;
+/* "filter:4 on 4 layers, exact on 1": the recipes of the layers that train. Returns buf. */
+const char *et_net_modes_text(const struct et_net *net, char *buf, size_t n);
 /* Does a glob speak of a layer: by its name, or that of a block above it? */
 bool et_net_glob(const char *glob, const char *layer);
 

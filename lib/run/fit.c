@@ -108,7 +108,7 @@ static const char *val_name(const struct et_session *s)
 
 static void describe(const struct et_session *s, const char *data, const struct et_plan *plan)
 {
-	char need[32], have[32];
+	char need[32], have[32], modes[512];
 	const char *val = val_name(s);
 
 	et_log(s->env, ET_LOG_INFO,
@@ -117,8 +117,10 @@ static void describe(const struct et_session *s, const char *data, const struct 
 	       s->val == ET_SPLITS ? 0 : et_dataset_count(s->ds, s->val), val ? val : "none",
 	       s->spec.classes);
 	et_log(s->env, ET_LOG_INFO,
-	       "%s: %" PRIu64 " parameters, %" PRIu64 " of them train in %d layers; batch norm %s",
+	       "%s: %" PRIu64 " parameters, %" PRIu64
+	       " of them train in %d layers: %s; batch norm %s",
 	       s->spec.name, plan->parameters, plan->trainable, plan->trained_layers,
+	       et_net_modes_text(&s->net, modes, sizeof(modes)),
 	       s->net.frozen_bn ? "frozen" : "by batch");
 	et_log(s->env, ET_LOG_INFO, "memory: %s of %s; kernels %s, %d threads",
 	       et_human_bytes(plan->peak, need), et_human_bytes(plan->available, have),
