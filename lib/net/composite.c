@@ -1,4 +1,4 @@
-/* Composite layer types: torchvision's blocks, with torchvision's parameter names. */
+/* Composite layer types: torchvision's blocks, with torchvision's parameter names or the file's. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,7 @@ struct chain {
 	struct et_err *err;
 	int at;	    /* current layer, or -1 = input */
 	int status; /* negative after a failure */
+	bool norms; /* batch norm behind convolutions; else these have biases */
 };
 
 static void append(struct chain *c, const char *suffix, const struct et_type *type, const int *in,
@@ -37,13 +38,16 @@ static void conv(struct chain *c, const char *suffix, int out, int kernel, int s
 					  .pw = kernel / 2,
 					  .dh = 1,
 					  .dw = 1,
-					  .groups = groups}}};
+					  .groups = groups},
+				    .bias = !c->norms}};
 	append(c, suffix, &et_type_conv2d, &c->at, 1, &u);
 }
 
 static void norm(struct chain *c, const char *suffix)
 {
 	union et_attr u = {.bn = {.eps = 1e-5, .momentum = 0.1}};
+	if (!c->norms)
+		return;
 	append(c, suffix, &et_type_batchnorm2d, &c->at, 1, &u);
 }
 
@@ -70,17 +74,18 @@ static int required(const cJSON *o, const char *where, const char *key, int64_t 
 	return found ? ET_OK : et_fail(err, ET_EDATA, "%s: %s is missing", where, key);
 }
 
-static const char *const basic_keys[] = {"out_channels", "stride", NULL};
+static const char *const basic_keys[] = {"out_channels", "stride", "batchnorm", NULL};
 
 /* torchvision.models.resnet.BasicBlock: 3x3, 3x3, and a 1x1 on the shortcut where shapes differ. */
 static int basic_block(struct et_spec_builder *b, const char *name, const cJSON *o,
 		       const char *where, int in, struct et_err *err)
 {
 	int64_t out, stride = 1;
-	struct chain c = {.b = b, .name = name, .err = err, .at = in};
+	struct chain c = {.b = b, .name = name, .err = err, .at = in, .norms = true};
 
 	ET_TRY(required(o, where, "out_channels", 1 << 16, &out, err));
 	ET_TRY(et_json_int(o, where, "stride", 1, 16, &stride, err));
+	ET_TRY(et_json_bool(o, where, "batchnorm", &c.norms, err));
 	int shortcut = in;
 	if (stride != 1 || et_spec_shape(b->spec, in).c != out) {
 		conv(&c, "downsample.0", (int)out, 1, (int)stride, 1);
@@ -98,41 +103,105 @@ static int basic_block(struct et_spec_builder *b, const char *name, const cJSON 
 	return c.status;
 }
 
-static const char *const inverted_keys[] = {"out_channels", "stride", "expand_ratio", "kernel_size",
-					    NULL};
+/* A convolution of a block with what follows it: names of the three layers. */
+struct part {
+	char conv[80], norm[80], act[80];
+};
+
+/*
+ * torchvision's names of the three parts of an inverted residual: two Sequentials inside one, and a
+ * convolution and its batch norm beside them. Without an expansion all move up by one.
+ */
+static void torchvision_parts(struct part part[3], bool expands)
+{
+	for (int i = 0; i < 3; i++) {
+		int at = expands || !i ? i : i - 1;
+		bool last = i == 2;
+		snprintf(part[i].conv, sizeof(part[i].conv), last ? "conv.%d" : "conv.%d.0", at);
+		snprintf(part[i].norm, sizeof(part[i].norm), last ? "conv.%d" : "conv.%d.1",
+			 last ? at + 1 : at);
+		snprintf(part[i].act, sizeof(part[i].act), "conv.%d.2", at);
+	}
+}
+
+/*
+ * The key "names": an array of three, for expansion, depthwise and projection. A part is a module
+ * of conv and bn; where there is no batch norm, the convolution itself. Returns 1 if it is there.
+ */
+static int named_parts(const cJSON *o, const char *where, bool norms, struct part part[3],
+		       struct et_err *err)
+{
+	const cJSON *names = cJSON_GetObjectItemCaseSensitive(o, "names");
+	int i = 0;
+
+	if (!names)
+		return 0;
+	if (!cJSON_IsArray(names) || cJSON_GetArraySize(names) != 3)
+		return et_fail(err, ET_EDATA, "%s: names: expected an array of 3 names", where);
+	for (const cJSON *v = names->child; v; v = v->next, i++) {
+		const char *name = cJSON_IsString(v) ? v->valuestring : "";
+		ET_TRY(et_spec_check_name(where, "names", name, 64, err));
+		snprintf(part[i].conv, sizeof(part[i].conv), norms ? "%s.conv" : "%s", name);
+		snprintf(part[i].norm, sizeof(part[i].norm), "%s.bn", name);
+		snprintf(part[i].act, sizeof(part[i].act), "%s.act", name);
+	}
+	return 1;
+}
+
+struct inverted {
+	int64_t out, stride, kernel;
+	double expand;
+	struct part part[3];
+};
+
+static const char *const inverted_keys[] = {
+	"out_channels", "stride", "expand_ratio", "kernel_size", "batchnorm", "names", NULL};
+
+static int read_inverted(struct inverted *v, bool *norms, const cJSON *o, const char *where,
+			 struct et_err *err)
+{
+	v->stride = 1;
+	v->kernel = 3;
+	v->expand = 6;
+	ET_TRY(required(o, where, "out_channels", 1 << 16, &v->out, err));
+	ET_TRY(et_json_int(o, where, "stride", 1, 16, &v->stride, err));
+	ET_TRY(et_json_int(o, where, "kernel_size", 1, 31, &v->kernel, err));
+	ET_TRY(et_json_num(o, where, "expand_ratio", 0.01, 100, &v->expand, err));
+	ET_TRY(et_json_bool(o, where, "batchnorm", norms, err));
+	if (v->kernel % 2 == 0)
+		return et_fail(err, ET_EDATA, "%s: kernel_size: expected an odd number, found %d",
+			       where, (int)v->kernel);
+	int named = named_parts(o, where, *norms, v->part, err);
+	ET_TRY(named);
+	if (!named)
+		torchvision_parts(v->part, v->expand != 1);
+	return ET_OK;
+}
 
 /* torchvision.models.mobilenetv2.InvertedResidual: 1x1 expansion, depthwise, linear 1x1. */
 static int inverted_residual(struct et_spec_builder *b, const char *name, const cJSON *o,
 			     const char *where, int in, struct et_err *err)
 {
-	int64_t out, stride = 1, kernel = 3;
-	double expand = 6;
-	struct chain c = {.b = b, .name = name, .err = err, .at = in};
+	struct inverted v;
+	struct chain c = {.b = b, .name = name, .err = err, .at = in, .norms = true};
 	int channels = et_spec_shape(b->spec, in).c;
 
-	ET_TRY(required(o, where, "out_channels", 1 << 16, &out, err));
-	ET_TRY(et_json_int(o, where, "stride", 1, 16, &stride, err));
-	ET_TRY(et_json_int(o, where, "kernel_size", 1, 31, &kernel, err));
-	ET_TRY(et_json_num(o, where, "expand_ratio", 0.01, 100, &expand, err));
-	if (kernel % 2 == 0)
-		return et_fail(err, ET_EDATA, "%s: kernel_size: expected an odd number, found %d",
-			       where, (int)kernel);
-	int hidden = (int)lrint(channels * expand);
-	bool expands = expand != 1;
+	ET_TRY(read_inverted(&v, &c.norms, o, where, err));
+	int hidden = (int)lrint(channels * v.expand);
 	if (hidden < 1)
 		return et_fail(err, ET_EDATA, "%s: expand_ratio: %g leaves no channel of %d", where,
-			       expand, channels);
-	if (expands) {
-		conv(&c, "conv.0.0", hidden, 1, 1, 1);
-		norm(&c, "conv.0.1");
-		plain(&c, "conv.0.2", &et_type_relu6);
+			       v.expand, channels);
+	if (v.expand != 1) {
+		conv(&c, v.part[0].conv, hidden, 1, 1, 1);
+		norm(&c, v.part[0].norm);
+		plain(&c, v.part[0].act, &et_type_relu6);
 	}
-	conv(&c, expands ? "conv.1.0" : "conv.0.0", hidden, (int)kernel, (int)stride, hidden);
-	norm(&c, expands ? "conv.1.1" : "conv.0.1");
-	plain(&c, expands ? "conv.1.2" : "conv.0.2", &et_type_relu6);
-	conv(&c, expands ? "conv.2" : "conv.1", (int)out, 1, 1, 1);
-	norm(&c, expands ? "conv.3" : "conv.2");
-	if (stride == 1 && channels == out)
+	conv(&c, v.part[1].conv, hidden, (int)v.kernel, (int)v.stride, hidden);
+	norm(&c, v.part[1].norm);
+	plain(&c, v.part[1].act, &et_type_relu6);
+	conv(&c, v.part[2].conv, (int)v.out, 1, 1, 1);
+	norm(&c, v.part[2].norm);
+	if (v.stride == 1 && channels == v.out)
 		join(&c, "add", in);
 	return c.status;
 }

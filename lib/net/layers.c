@@ -182,18 +182,19 @@ static int unknown_type(const char *where, const char *type, struct et_err *err)
 		       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
-static int check_name(const char *where, const char *name, struct et_err *err)
+int et_spec_check_name(const char *where, const char *key, const char *name, size_t max,
+		       struct et_err *err)
 {
 	size_t n = strlen(name);
-	if (!n || n > 128)
-		return et_fail(err, ET_EDATA, "%s: name: expected 1 to 128 characters, found %zu",
-			       where, n);
+	if (!n || n > max)
+		return et_fail(err, ET_EDATA, "%s: %s: expected 1 to %zu characters, found %zu",
+			       where, key, max, n);
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || strchr(",*?[]", name[i]))
 			return et_fail(err, ET_EDATA,
-				       "%s: name: spaces, control characters and , * ? [ ] are not "
+				       "%s: %s: spaces, control characters and , * ? [ ] are not "
 				       "allowed",
-				       where);
+				       where, key);
 	return ET_OK;
 }
 
@@ -211,7 +212,7 @@ int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position, struc
 	ET_TRY(named);
 	if (!named)
 		name = automatic; /* as torch.nn.Sequential names its members */
-	ET_TRY(check_name(where, name, err));
+	ET_TRY(et_spec_check_name(where, "name", name, 128, err));
 	snprintf(where, sizeof(where), "layer %s", name);
 	int typed = et_json_str(o, where, "type", &type_name, err);
 	ET_TRY(typed);

@@ -28,11 +28,16 @@ int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_typ
 int et_spec_name(struct et_spec_builder *b, const char *name, int layer,
 		 struct et_err *err) ET_MUST_CHECK;
 
+/* May a layer, or a part of one, be called so? `key` of `where` holds the name; at most max bytes.
+ */
+int et_spec_check_name(const char *where, const char *key, const char *name, size_t max,
+		       struct et_err *err) ET_MUST_CHECK;
+
 /* Reads element `position` of the array of layers. */
 int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position,
 		  struct et_err *err) ET_MUST_CHECK;
 
-/* A type that stands for several layers, with torchvision's names below its own. */
+/* A type that stands for several layers, whose names begin with its own. */
 struct et_composite {
 	const char *name;
 	const char *const *keys;
