@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Golden numbers of whole nets from PyTorch, beside this file:
 
-net-resnet18.txt, net-mobilenet_v2.txt   names and shapes of torchvision's state_dict
+net-resnet18.txt, net-mobilenet_v2.txt   names and shapes of torchvision's state_dict (the other
+                                         net-*.txt list what is in files of pretrained weights)
 net-step.safetensors                     one step: logits, loss, gradients, running statistics
 net-train.safetensors                    several steps of each optimizer: losses, final weights
 net-state.safetensors                    a plain state_dict; its logits are a case of net-step

@@ -1,4 +1,4 @@
-/* Blocks of torchvision: layers, names and shapes; whole networks against torchvision's own lists.
+/* Blocks: layers, names and shapes; whole networks against the lists of those they are taken from.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,6 +68,31 @@ START_TEST(expansion)
 	       {"m.conv.0.0", "conv2d", {-1}, 5, 3}, {"m.conv.0.1", "batchnorm2d", {0}, 5, 3},
 	       {"m.conv.0.2", "relu6", {1}, 5, 3}, {"m.conv.1", "conv2d", {2}, 5, 3},
 	       {"m.conv.2", "batchnorm2d", {3}, 5, 3});
+}
+END_TEST
+
+/* Without batch norm, and with parts named by the spec. */
+START_TEST(variants)
+{
+	LAYERS("{'name':'b','type':'basic_block','out_channels':8,'batchnorm':false}",
+	       {"b.downsample.0", "conv2d", {-1}, 9, 8}, {"b.conv1", "conv2d", {-1}, 9, 8},
+	       {"b.relu1", "relu", {1}, 9, 8}, {"b.conv2", "conv2d", {2}, 9, 8},
+	       {"b.add", "add", {3, 0}, 9, 8}, {"b.relu2", "relu", {4}, 9, 8});
+	LAYERS("{'name':'m','type':'inverted_residual','out_channels':3,'expand_ratio':2,"
+	       "'batchnorm':false}",
+	       {"m.conv.0.0", "conv2d", {-1}, 9, 6}, {"m.conv.0.2", "relu6", {0}, 9, 6},
+	       {"m.conv.1.0", "conv2d", {1}, 9, 6}, {"m.conv.1.2", "relu6", {2}, 9, 6},
+	       {"m.conv.2", "conv2d", {3}, 9, 3}, {"m.add", "add", {4, -1}, 9, 3});
+	LAYERS("{'name':'m','type':'inverted_residual','out_channels':3,'expand_ratio':2,"
+	       "'batchnorm':false,'names':['up','depth','down']}",
+	       {"m.up", "conv2d", {-1}, 9, 6}, {"m.up.act", "relu6", {0}, 9, 6},
+	       {"m.depth", "conv2d", {1}, 9, 6}, {"m.depth.act", "relu6", {2}, 9, 6},
+	       {"m.down", "conv2d", {3}, 9, 3}, {"m.add", "add", {4, -1}, 9, 3});
+	LAYERS("{'name':'m','type':'inverted_residual','out_channels':4,'expand_ratio':1,"
+	       "'stride':2,'names':['up','depth','down']}",
+	       {"m.depth.conv", "conv2d", {-1}, 5, 3}, {"m.depth.bn", "batchnorm2d", {0}, 5, 3},
+	       {"m.depth.act", "relu6", {1}, 5, 3}, {"m.down.conv", "conv2d", {2}, 5, 4},
+	       {"m.down.bn", "batchnorm2d", {3}, 5, 4});
 }
 END_TEST
 
@@ -146,40 +171,77 @@ static void check_list(const struct et_net *net, const char *path)
 	ck_assert_int_eq(lines, net->n_params);
 }
 
+/* Parameters as listed, so many of them, and so many multiply-adds of one picture. */
+static void check_net(const struct et_spec *spec, const char *list, size_t weights, double mac)
+{
+	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL};
+	struct et_net net;
+	size_t found = 0;
+	double forward, backward;
+	int trained;
+
+	if (et_net_build(&net, spec, &ctx, &err) < 0)
+		ck_abort_msg("%s", err.text);
+	check_list(&net, list);
+	for (int k = 0; k < net.n_params; k++)
+		if (net.params[k].kind == ET_PARAM_WEIGHT || net.params[k].kind == ET_PARAM_VECTOR)
+			found += net.params[k].count;
+	ck_assert_uint_eq(found, weights);
+	et_net_count(&net, &forward, &backward, &trained);
+	ck_assert_double_eq(forward, mac);
+	et_net_free(&net);
+}
+
+static const struct {
+	const char *name;
+	size_t weights;
+	double mac;
+	char *(*layers)(char *at);
+} nets[] = {
+	{"resnet18", 11689512, 1814073344, resnet18},
+	{"mobilenet_v2", 3504872, 300774272, mobilenet_v2},
+	{"mcunet-5fps", 630224, 22613504, NULL},
+	{"proxyless-w0.3", 423232, 18715904, NULL},
+	{"mbv2-w0.35", 357448, 16758912, NULL},
+};
+
+/* tests/gold/net-NAME.txt: of torchvision's state_dict, or of the file of pretrained weights. */
+static const char *list_of(const char *name)
+{
+	static char path[100];
+	snprintf(path, sizeof(path), "tests/gold/net-%s.txt", name);
+	return path;
+}
+
 START_TEST(torchvision)
 {
-	static const struct {
-		char *(*layers)(char *at);
-		const char *list;
-		size_t weights;
-		double mac;
-
-	} nets[] = {
-		{resnet18, "tests/gold/net-resnet18.txt", 11689512, 1814073344},
-		{mobilenet_v2, "tests/gold/net-mobilenet_v2.txt", 3504872, 300774272},
-	};
-	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL};
 	for (size_t i = 0; i < ET_COUNT(nets); i++) {
 		struct et_spec spec;
-		struct et_net net;
 		char layers[8000];
-		size_t weights = 0;
-		double forward, backward;
-		int trained;
 
+		if (!nets[i].layers)
+			continue;
 		nets[i].layers(layers);
-		if (spec_parse(&spec, net_text(3, 224, 224, 1000, layers), &err) < 0 ||
-		    et_net_build(&net, &spec, &ctx, &err) < 0)
+		if (spec_parse(&spec, net_text(3, 224, 224, 1000, layers), &err) < 0)
 			ck_abort_msg("%s", err.text);
-		check_list(&net, nets[i].list);
-		for (int k = 0; k < net.n_params; k++)
-			if (net.params[k].kind == ET_PARAM_WEIGHT ||
-			    net.params[k].kind == ET_PARAM_VECTOR)
-				weights += net.params[k].count;
-		ck_assert_uint_eq(weights, nets[i].weights);
-		et_net_count(&net, &forward, &backward, &trained);
-		ck_assert_double_eq(forward, nets[i].mac);
-		et_net_free(&net);
+		check_net(&spec, list_of(nets[i].name), nets[i].weights, nets[i].mac);
+		et_spec_free(&spec);
+	}
+}
+END_TEST
+
+/* The specs that users get. */
+START_TEST(configs)
+{
+	for (size_t i = 0; i < ET_COUNT(nets); i++) {
+		struct et_spec spec;
+		char path[100];
+
+		snprintf(path, sizeof(path), "configs/%s.json", nets[i].name);
+		if (et_spec_read(&spec, path, &err) < 0)
+			ck_abort_msg("%s", err.text);
+		ck_assert_str_eq(spec.name, nets[i].name);
+		check_net(&spec, list_of(nets[i].name), nets[i].weights, nets[i].mac);
 		et_spec_free(&spec);
 	}
 }
@@ -189,6 +251,8 @@ TCase *tcase_blocks(void)
 {
 	TCase *tc = num_tcase("blocks");
 	tcase_add_test(tc, expansion);
+	tcase_add_test(tc, variants);
 	tcase_add_test(tc, torchvision);
+	tcase_add_test(tc, configs);
 	return tc;
 }

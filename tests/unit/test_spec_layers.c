@@ -193,6 +193,18 @@ static const struct {
 	 "layer b: expand_ratio: 0.1 leaves no channel of 3"},
 	{"{'name':'b','type':'inverted_residual','out_channels':4,'expand_ratio':0}",
 	 "layer b: \"expand_ratio\": expected a number from 0.01 to 100, found 0"},
+	{"{'name':'b','type':'inverted_residual','out_channels':4,'batchnorm':0}",
+	 "layer b: \"batchnorm\": expected true or false, found 0"},
+	{"{'name':'b','type':'inverted_residual','out_channels':4,'names':['a','b']}",
+	 "layer b: names: expected an array of 3 names"},
+	{"{'name':'b','type':'inverted_residual','out_channels':4,'names':'a'}",
+	 "layer b: names: expected an array of 3 names"},
+	{"{'name':'b','type':'inverted_residual','out_channels':4,'names':['a',2,'c']}",
+	 "layer b: names: expected 1 to 64 characters, found 0"},
+	{"{'name':'b','type':'inverted_residual','out_channels':4,'names':['a','b*','c']}",
+	 "layer b: names: spaces, control characters and , * ? [ ] are not allowed"},
+	{"{'name':'b','type':'inverted_residual','out_channels':4,'names':['a','b','a']}",
+	 "layer b.a.conv: the name is taken by an earlier layer"},
 };
 
 START_TEST(wrong_layers)
