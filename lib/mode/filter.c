@@ -24,10 +24,13 @@ struct geometry {
 	float area;		/* of the stride; 1 with the paper's scale */
 };
 
-/* An axis whose taps lie at least a patch apart keeps them, as a dilated kernel on the grid. */
+/*
+ * A dilated axis whose taps lie at least a patch apart keeps them, as a dilated kernel on the grid.
+ * Not so taps side by side, even with patches of 1: they are added up, as in the published code.
+ */
 static bool keep_taps(int taps, int dilation, int r)
 {
-	return taps > 1 && dilation >= r;
+	return taps > 1 && dilation > 1 && dilation >= r;
 }
 
 static struct geometry geometry(const struct et_layer *l, const double *opt)

@@ -80,7 +80,7 @@ struct et_call {
 	const struct et_layer *layer;
 	const double *opt; /* of the technique */
 	int n;		   /* images */
-	float *state;
+	float *state;	   /* NULL when it needs none */
 	uint64_t seed, step;
 	size_t first;	       /* number of the first image within the whole batch */
 	struct et_arena *work; /* scratch; measuring: count and touch nothing, as operators do */

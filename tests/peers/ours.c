@@ -144,7 +144,7 @@ void ours_open(struct ours *o, const char *recipe, struct problem *p)
 			must(why.code, &why);
 	o->flat = o->hooks.backward && o->hooks.backward->mode->flat_dw;
 	struct et_need need = et_hooks_need(&o->hooks, &o->layer, p->n);
-	o->state = peers_memory(need.state / sizeof(float) + 1);
+	o->state = need.state ? peers_memory(need.state / sizeof(float)) : NULL;
 	o->saved = o->hooks.save ? peers_memory(need.saved / sizeof(float) + 1) : NULL;
 	o->call = (struct et_call){.layer = &o->layer, .n = p->n, .state = o->state};
 	for (int pass = 0; pass < PASSES; pass++)
