@@ -170,7 +170,7 @@ lint:
 	$(Q)shellcheck -x $(SHELL_SRC)
 	$(Q)mandoc -T lint -W warning $(MANS)
 	$(Q)clang-format --dry-run -Werror $(C_SRC)
-SHELL_SRC = .ci/run $(sort $(wildcard datasets/*.sh tests/*.sh tests/cli/*.sh tests/cli/*/*.sh))
+SHELL_SRC = .ci/run $(sort $(wildcard configs/*.sh datasets/*.sh tests/*.sh tests/cli/*.sh tests/cli/*/*.sh))
 C_SRC = $(sort $(wildcard cmd/*.[ch] lib/*.h lib/*/*.[ch] tests/*/*.[ch]))
 
 # A comparison with a library that nothing else needs.
@@ -189,7 +189,7 @@ PEER_THREADS ?= 2
 PEER_ROUNDS ?= 40
 PEER_RECIPES ?= filter:2 filter:4
 
-## install: program, library, manual pages and configs under $(DESTDIR)$(PREFIX)
+## install: program, library, manual pages, configs and studies under $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/edgetrain/base \
 		$(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(datadir)/configs
@@ -200,6 +200,7 @@ install: all
 	$(INSTALL) -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(mandir)/man1
 	$(INSTALL) -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(mandir)/man5
 	$(INSTALL) -m 644 $(sort $(wildcard configs/*.json)) $(DESTDIR)$(datadir)/configs
+	$(INSTALL) -m 755 $(sort $(wildcard configs/*.sh)) $(DESTDIR)$(datadir)/configs
 
 ## clean: remove everything built
 clean:

@@ -27,9 +27,17 @@ fi
 
 for file in bin/edgetrain lib/libedgetrain.a include/edgetrain/edgetrain.h \
 	$(cd man && printf 'share/man/man1/%s ' *.1) $(cd man && printf 'share/man/man5/%s ' *.5) \
-	$(cd configs && printf 'share/edgetrain/configs/%s ' *.json); do
+	$(cd configs && printf 'share/edgetrain/configs/%s ' *.json *.sh); do
 	if [ -s "$root/usr/$file" ]; then ok; else bad "no $file"; fi
 done
+# Installed, a study finds its network beside itself and the program in PATH.
+study=$root/usr/share/edgetrain/configs/gradient-filter-study.sh
+found=$(PATH=$root/usr/bin:$PATH "$study" --out "$root/out" "$root/log" "$root" 2>&1 | tail -n 1)
+case $found in
+"edgetrain fit: Found 0 pictures"*) ok ;;
+*) bad "an installed study: $found" ;;
+esac
+rm -rf "$root/out"
 others=$(find "$root" -type f ! -path "$root/usr/*" ! -name log)
 if [ -z "$others" ]; then ok; else bad "outside PREFIX: $others"; fi
 
