@@ -276,6 +276,15 @@ static void say_threads(const struct et_ctx *ctx)
 	       best[0], best[1], ctx->threads);
 }
 
+/* What shares the processors lengthens long passes more often than short ones. */
+static void say_load(void)
+{
+	double load;
+	if (getloadavg(&load, 1) == 1 && load > 0.5)
+		printf("other programs are running (load %.1f): only the fastest tenths compare\n",
+		       load);
+}
+
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 40;
@@ -288,6 +297,7 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	printf("oneDNN %s; ours: %s, %d threads\n", onednn_version(), ctx.k->name, ctx.threads);
+	say_load();
 	say_threads(&ctx);
 	printf("milliseconds: median (fastest tenth) ratio to the first column\n");
 	for (size_t i = 0; i < ET_COUNT(shapes); i++)
