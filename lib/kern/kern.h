@@ -34,6 +34,17 @@ struct et_window {
 	float count;		  /* what the sum is divided by */
 };
 
+/* A piece of a linear layer's weights and what one pass over them needs; see one_pass. */
+struct et_one_pass {
+	size_t rows, cols; /* cols: a multiple of vl */
+	size_t n, ld;	   /* images; floats from one row of w and v to the next */
+	const float *x;	   /* [n][cols] */
+	const float *dy;   /* [rows][n] */
+	float *dx;	   /* [n][cols], added to */
+	float *w, *v;	   /* [rows][cols]; v may be NULL */
+	float lr, momentum, weight_decay, gscale;
+};
+
 struct et_kern {
 	const char *name; /* generic, avx2, avx512, neon */
 	int vl;		  /* floats in a vector */
@@ -144,6 +155,11 @@ struct et_kern {
 	 */
 	bool (*sgd)(size_t n, float *w, const float *g, float *v, float lr, float mu, float wd,
 		    float gscale);
+	/*
+	 * dx += dy^T w, a chain of sums over the rows in their order; then sgd with g = dy x, a
+	 * chain over the images: bit for bit what gemm and sgd make of it.
+	 */
+	bool (*one_pass)(const struct et_one_pass *p);
 	/*
 	 * PyTorch's Adam(W): g' = gscale*g (+ l2*w); m = b1*m + (1-b1)*g'; v = b2*v + (1-b2)*g'^2;
 	 * w = w*decay - step * m / (sqrt(v)*vscale + eps).

@@ -39,6 +39,7 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/update_tmpl.h"
 #include "kern/pool_tmpl.h"
 #include "kern/patch_tmpl.h"
+#include "kern/onepass_tmpl.h"
 #include "kern/exp_tmpl.h"
 #include "kern/drop_tmpl.h"
 
@@ -86,6 +87,7 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.row_sum = row_sum,
 	.sumsq = sumsq,
 	.sgd = sgd,
+	.one_pass = one_pass,
 	.adam = adam,
 	.row_mul = row_mul,
 	.col_dot = col_dot,

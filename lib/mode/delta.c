@@ -5,7 +5,8 @@
  *   dx += dy[:, m] w[m]     g = dy[:, m]' x     v = momentum v + g + weight_decay w     w -= lr v
  *
  * A block is as deep as the GEMM's own blocks, so that every sum is taken in exact's order: the
- * same bits.
+ * same bits. Where vectors fit, threads share out the columns, and w and v are read and written
+ * once; else each block goes through the GEMM and a gradient of its size.
  */
 #include <string.h>
 
@@ -60,8 +61,8 @@ static struct et_gather matrix(const float *src, int n, int of, int from, int co
 				  .x = zero};
 }
 
-static bool step(const struct et_call *c, const float *x, const float *dy, float *dx, float *w,
-		 float *v, const struct et_rule *rule)
+static bool by_blocks(const struct et_call *c, const float *x, const float *dy, float *dx, float *w,
+		      float *v, const struct et_rule *rule)
 {
 	static const int16_t zero[1] = {0};
 	const int outs = c->layer->g.k, ins = c->layer->g.c, block = c->x->k->kc;
@@ -101,6 +102,104 @@ static bool step(const struct et_call *c, const float *x, const float *dy, float
 	}
 	et_arena_release(c->work, mark);
 	return !bad;
+}
+
+/* ---- one pass -------------------------------------------------------------------------------- */
+
+/* Images beyond which arithmetic weighs more than memory, and the GEMM is better at it. */
+#define ONE_PASS_MAX 32
+
+struct pass {
+	const struct et_kern *k;
+	struct et_one_pass p; /* of all rows and columns */
+	float *dx;	      /* may be NULL */
+	float *strips;	      /* of each thread: x and the sums of dx, side by side */
+	size_t width;	      /* of a strip, at most */
+	bool bad;
+};
+
+/* How wide a strip of x and of the sums may be to stay in the first cache. */
+static size_t strip_width(size_t n)
+{
+	return et_max(64, et_min(4096 / n, 512) / 64 * 64);
+}
+
+/* Columns [begin, end) of all rows; x and sums: [n][end - begin]. */
+static void pass_strip(struct pass *j, size_t begin, size_t end, float *x, float *sums)
+{
+	const size_t block = (size_t)j->k->kc, cols = end - begin;
+	struct et_one_pass p = j->p;
+
+	p.cols = cols;
+	p.x = x;
+	p.dx = sums;
+	for (size_t b = 0; b < p.n; b++)
+		memcpy(x + b * cols, j->p.x + b * p.ld + begin, cols * sizeof(float));
+	for (size_t m = 0; m < j->p.rows; m += block) {
+		size_t at = m * p.ld + begin;
+		p.rows = et_min(block, j->p.rows - m);
+		p.dy = j->p.dy + m * p.n;
+		p.w = j->p.w + at;
+		p.v = j->p.v ? j->p.v + at : NULL;
+		memset(sums, 0, p.n * cols * sizeof(float));
+		if (!j->k->one_pass(&p))
+			__atomic_store_n(&j->bad, true, __ATOMIC_RELAXED);
+		for (size_t b = 0; j->dx && b < p.n; b++) {
+			float *out = j->dx + b * p.ld + begin;
+			if (m)
+				j->k->add(cols, out, sums + b * cols, out);
+			else
+				memcpy(out, sums + b * cols, cols * sizeof(float));
+		}
+	}
+}
+
+static void pass_columns(void *arg, size_t begin, size_t end, int thread)
+{
+	struct pass *j = arg;
+	float *x = j->strips + (size_t)thread * 2 * j->p.n * j->width;
+
+	for (size_t at = begin; at < end; at += j->width)
+		pass_strip(j, at, et_min(at + j->width, end), x, x + j->p.n * j->width);
+}
+
+static bool in_one_pass(const struct et_call *c, const float *x, const float *dy, float *dx,
+			float *w, float *v, const struct et_rule *rule)
+{
+	const size_t outs = (size_t)c->layer->g.k, ins = (size_t)c->layer->g.c, n = (size_t)c->n;
+	size_t mark = et_arena_mark(c->work);
+	float *turned = et_arena_alloc(c->work, outs * n, sizeof(float));
+	struct pass j = {.k = c->x->k, .dx = dx, .width = strip_width(n)};
+
+	j.strips = et_arena_alloc(c->work, (size_t)c->x->threads * 2 * n * j.width, sizeof(float));
+	if (!et_measuring(c->work)) {
+		for (size_t m = 0; m < outs; m++)
+			for (size_t b = 0; b < n; b++)
+				turned[m * n + b] = dy[b * outs + m];
+		j.p = (struct et_one_pass){.rows = outs,
+					   .n = n,
+					   .ld = ins,
+					   .x = x,
+					   .dy = turned,
+					   .w = w,
+					   .v = v,
+					   .lr = rule->lr,
+					   .momentum = rule->momentum,
+					   .weight_decay = rule->weight_decay,
+					   .gscale = 1};
+		et_parallel(c->x, ins, 64, pass_columns, &j);
+	}
+	et_arena_release(c->work, mark);
+	return !j.bad;
+}
+
+static bool step(const struct et_call *c, const float *x, const float *dy, float *dx, float *w,
+		 float *v, const struct et_rule *rule)
+{
+	const struct et_kern *k = c->x->k;
+	bool fits = c->layer->g.c % k->vl == 0 && c->n <= ONE_PASS_MAX;
+
+	return fits ? in_one_pass(c, x, dy, dx, w, v, rule) : by_blocks(c, x, dy, dx, w, v, rule);
 }
 
 const struct et_mode et_mode_delta = {
