@@ -26,6 +26,7 @@ Suite *suite_settings(void);
 Suite *suite_net(void);
 Suite *suite_optim(void);
 Suite *suite_weights(void);
+Suite *suite_delta(void);
 Suite *suite_filter(void);
 
 static Suite *(*const suites[])(void) = {
@@ -33,5 +34,5 @@ static Suite *(*const suites[])(void) = {
 	suite_ref,     suite_kern,   suite_tile,    suite_rows,	       suite_exp,     suite_update,
 	suite_gemm,    suite_conv,   suite_norm,    suite_act,	       suite_layout,  suite_pool,
 	suite_loss,    suite_spec,   suite_program, suite_settings,    suite_net,     suite_optim,
-	suite_weights, suite_filter,
+	suite_weights, suite_filter, suite_delta,
 };
