@@ -220,6 +220,26 @@ struct et_kern {
 	 * act. */
 	void (*drop)(size_t n, const uint32_t *number, uint32_t least, float keep, const float *x,
 		     float *y, uint32_t *bits);
+
+	/* ---- sign symmetry and pruning: NaN stays NaN in all of them ---- */
+	double (*abs_sum)(size_t n, const float *x); /* sum of |x| */
+	/* y = bound * (2r - 1), r = number>>8 / 2^24 in [0,1), as et_rng_unit() makes it. */
+	void (*uniform)(size_t n, const uint32_t *number, float bound, float *y);
+	/*
+	 * b = |by * m| * sign(w), |by| * sign(w) with m NULL; b may be m or w. Where w is 0, of
+	 * either sign, or NaN, b is w: with m = |w| and by = 1 it is w bit for bit.
+	 */
+	void (*sign)(size_t n, float by, const float *m, const float *w, float *b);
+	/*
+	 * u[i] in (0,1), a hash of (key, first + i): odd multiples of 2^-24, so that the share of u
+	 * below any a in [0,1] is a within 2^-24 without leaning to a side.
+	 */
+	void (*noise)(size_t n, const uint32_t key[2], uint32_t first, float *u);
+	/*
+	 * Unbiased rounding of what is smaller than tau: |x| < tau becomes sign(x)*tau where
+	 * u*tau < |x|, else 0. The rest keeps its bits; with tau 0 or NaN that is everything.
+	 */
+	void (*prune)(size_t n, const float *u, float tau, float *x);
 };
 
 extern const struct et_kern et_kern_generic;

@@ -42,6 +42,7 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/onepass_tmpl.h"
 #include "kern/exp_tmpl.h"
 #include "kern/drop_tmpl.h"
+#include "kern/sign_tmpl.h"
 
 #define CAT_(a, b) a##b
 #define CAT(a, b)  CAT_(a, b)
@@ -101,4 +102,9 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.exp_sum = exp_sum,
 	.philox = philox,
 	.drop = drop,
+	.abs_sum = abs_sum,
+	.uniform = uniform,
+	.sign = sign,
+	.noise = noise,
+	.prune = prune,
 };

@@ -9,5 +9,13 @@ static const struct et_mode exact = {
 };
 
 const struct et_mode *const et_modes[] = {
-	&exact, &et_mode_filter, &et_mode_delta, &et_mode_smd, NULL,
+	&exact,
+	&et_mode_filter,
+	&et_mode_efficientgrad,
+	&et_mode_signsym,
+	&et_mode_signsym_frozen,
+	&et_mode_feedback,
+	&et_mode_delta,
+	&et_mode_smd,
+	NULL,
 };

@@ -162,6 +162,13 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in, float *sum,
 		    struct et_arena *work);
 
+/*
+ * Sums of |in| and of in*in over n values, in double: over fixed blocks, joined in their order, so
+ * that threads do not change a bit. NaN when there is one.
+ */
+double et_sum_abs(const struct et_ctx *x, size_t n, const float *in, struct et_arena *work);
+double et_sum_squares(const struct et_ctx *x, size_t n, const float *in, struct et_arena *work);
+
 /* Conversion of weights between memory and PyTorch's OIHW (or [out][in]); n = et_conv_weights(). */
 void et_conv_to_torch(const struct et_conv *g, const float *w, float *torch);
 void et_conv_from_torch(const struct et_conv *g, const float *torch, float *w);

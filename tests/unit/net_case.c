@@ -40,7 +40,8 @@ void net_open(struct net_case *t, const struct et_ctx *ctx, const char *text,
 	t->net.unfused = s->unfused;
 	t->net.unshared = s->unshared;
 	MUST(et_net_select(&t->net, globs, s->last, s->frozen_bn, &err));
-	MUST(et_net_set_modes(&t->net, "exact", "", NULL, &err));
+	MUST(et_net_set_modes(&t->net, s->mode ? s->mode : "exact", s->modes ? s->modes : "", NULL,
+			      &err));
 	MUST(et_net_plan(&t->net, s->batch, s->eval_batch, s->moments, &t->train, &t->eval, &err));
 	MUST(et_net_alloc(&t->net, &err));
 	net_randomize(&t->net, 1);

@@ -14,7 +14,8 @@ char *net_text(int channels, int height, int width, int classes, const char *lay
 char *net_quotes(const char *text);
 
 struct net_setup {
-	const char *trainable; /* NULL: everything */
+	const char *trainable;	  /* NULL: everything */
+	const char *mode, *modes; /* NULL: exact everywhere */
 	int last;
 	bool frozen_bn, input_grad, unfused, unshared;
 	int batch, eval_batch, moments;
