@@ -106,8 +106,6 @@ static void replaced(struct ours *o, struct et_arena *work)
 				      .dy = o->p->our_dy,
 				      .dx = o->p->dx,
 				      .dw = o->p->dw};
-	if (t->mode->prepare)
-		t->mode->prepare(c, o->p->our_w);
 	t->mode->backward(c, &b);
 }
 
@@ -119,6 +117,10 @@ static void run(struct ours *o, enum pass pass, struct et_arena *work)
 		exact(o, pass, work);
 	else if (pass == PASS_DATA)
 		replaced(o, work);
+	/* As in a step: what backward needs of x and w is made while they are at hand. */
+	const struct et_technique *t = o->hooks.backward;
+	if (pass == PASS_FORWARD && t && t->mode->prepare)
+		t->mode->prepare(call_of(o, t, work), o->p->our_w);
 	if (pass == PASS_FORWARD && save)
 		save->mode->save(call_of(o, save, work), o->p->our_x, o->saved);
 }
