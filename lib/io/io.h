@@ -56,7 +56,7 @@ int et_json_pair(const struct cJSON *obj, const char *where, const char *key, in
 
 /* ---- safetensors ----------------------------------------------------------------------------- */
 
-enum et_dtype { ET_F32, ET_F16, ET_BF16, ET_F64, ET_I64, ET_U8, ET_DTYPE_OTHER };
+enum et_dtype { ET_F32, ET_F16, ET_BF16, ET_F64, ET_I64, ET_I32, ET_U8, ET_DTYPE_OTHER };
 
 /* Caps beyond the reference reader's own, so that a small file cannot cost much memory. */
 #define ET_ST_MAX_HEADER  (16u << 20)
@@ -103,6 +103,7 @@ const char *et_st_meta(const struct et_st *st, const char *key);
  */
 int et_st_read_f32(const struct et_st *st, const struct et_st_tensor *t, float *dst,
 		   struct et_err *err) ET_MUST_CHECK;
+/* The same as int64, from I64 or I32. */
 int et_st_read_i64(const struct et_st *st, const struct et_st_tensor *t, int64_t *dst,
 		   struct et_err *err) ET_MUST_CHECK;
 /* The bytes as they stand in the file, of any dtype, into dst[end - begin]. */

@@ -22,7 +22,7 @@ const struct et_st_dtype et_st_dtypes[] = {
 	{"U16", 16, ET_DTYPE_OTHER},
 	{"F16", 16, ET_F16},
 	{"BF16", 16, ET_BF16},
-	{"I32", 32, ET_DTYPE_OTHER},
+	{"I32", 32, ET_I32},
 	{"U32", 32, ET_DTYPE_OTHER},
 	{"F32", 32, ET_F32},
 	{"C64", 64, ET_DTYPE_OTHER},

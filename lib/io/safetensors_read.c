@@ -210,11 +210,28 @@ int et_st_read_f32(const struct et_st *st, const struct et_st_tensor *t, float *
 	return ET_OK;
 }
 
+static int read_i32(const struct et_st *st, const struct et_st_tensor *t, int64_t *dst,
+		    struct et_err *err)
+{
+	uint32_t chunk[4096];
+	for (uint64_t done = 0; done < t->count;) {
+		size_t n = ET_COUNT(chunk);
+		if (t->count - done < n)
+			n = (size_t)(t->count - done);
+		ET_TRY(read_at(st, chunk, n * 4, st->data + t->begin + done * 4, err));
+		for (size_t i = 0; i < n; i++)
+			dst[done++] = (int32_t)le32toh(chunk[i]);
+	}
+	return ET_OK;
+}
+
 int et_st_read_i64(const struct et_st *st, const struct et_st_tensor *t, int64_t *dst,
 		   struct et_err *err)
 {
+	if (t->dtype == ET_I32)
+		return read_i32(st, t, dst, err);
 	if (t->dtype != ET_I64)
-		return fail_dtype(st, t, "I64", err);
+		return fail_dtype(st, t, "I64 or I32", err);
 	ET_TRY(read_at(st, dst, t->end - t->begin, st->data + t->begin, err));
 	for (uint64_t i = 0; i < t->count && __BYTE_ORDER == __BIG_ENDIAN; i++)
 		dst[i] = (int64_t)le64toh((uint64_t)dst[i]);

@@ -48,6 +48,11 @@ static void read_all(const struct et_st *st)
 		if (t->dtype == ET_I64)
 			require(t->count == n / 8 && et_st_read_i64(st, t, bytes, &err) == 0);
 		free(bytes);
+		if (t->dtype == ET_I32) {
+			int64_t *v = et_calloc((size_t)t->count, sizeof(*v));
+			require(t->count == n / 4 && et_st_read_i64(st, t, v, &err) == 0);
+			free(v);
+		}
 		float *f = et_calloc(t->dtype == ET_DTYPE_OTHER ? 0 : (size_t)t->count, sizeof(*f));
 		int rc = et_st_read_f32(st, t, f, &err);
 		require(rc == 0 || rc == ET_EDATA);

@@ -60,7 +60,8 @@ START_TEST(read_f32)
 	ck_assert_mem_eq(v, bits, sizeof(bits));
 	int64_t n[6];
 	ck_assert_int_eq(et_st_read_i64(&st, t, n, &err), ET_EDATA);
-	ck_assert_ptr_nonnull(strstr(err.text, "tensor \"a\": expected dtype I64, found F32"));
+	ck_assert_ptr_nonnull(
+		strstr(err.text, "tensor \"a\": expected dtype I64 or I32, found F32"));
 	et_st_close(&st);
 }
 END_TEST
@@ -184,6 +185,30 @@ START_TEST(read_i64_and_bytes)
 }
 END_TEST
 
+/* More than a chunk of it, with its signs. */
+START_TEST(read_i32)
+{
+	enum { N = 9001 };
+	static int32_t n[N];
+	static int64_t v[N];
+	for (int i = 0; i < N; i++)
+		n[i] = (i % 2 ? -1 : 1) * i * 65537;
+	n[0] = INT32_MIN;
+	n[4096] = INT32_MAX;
+	const struct et_st_tensor *t = open_one("I32", N, 4, n);
+	ck_assert_int_eq(t->dtype, ET_I32);
+	ck_assert_int_eq(et_st_read_i64(&st, t, v, &err), 0);
+	int wrong = 0;
+	for (int i = 0; i < N; i++)
+		wrong += v[i] != n[i];
+	ck_assert_int_eq(wrong, 0);
+	float f[1];
+	ck_assert_int_eq(et_st_read_f32(&st, t, f, &err), ET_EDATA);
+	ck_assert_ptr_nonnull(strstr(err.text, "expected dtype F32, F16, BF16 or F64, found I32"));
+	et_st_close(&st);
+}
+END_TEST
+
 /* Tensors in the middle of a file are read from where they are. */
 START_TEST(read_second)
 {
@@ -280,6 +305,7 @@ TCase *tcase_safetensors_read(void)
 	tcase_add_test(tc, read_bf16);
 	tcase_add_test(tc, read_f64);
 	tcase_add_test(tc, read_i64_and_bytes);
+	tcase_add_test(tc, read_i32);
 	tcase_add_test(tc, read_second);
 	tcase_add_test(tc, file_changes);
 	tcase_add_test(tc, file_crc);
