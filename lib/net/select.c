@@ -86,17 +86,10 @@ static int select_last(struct et_net *net, int last, bool frozen_bn, struct et_e
 	return ET_OK;
 }
 
-int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_bn,
-		  struct et_err *err)
+/* What backward visits, up to the input if its gradient is wanted. */
+static void mark_active(struct et_net *net, bool input_grad)
 {
-	for (int i = 0; i < net->n_params; i++)
-		net->params[i].train = !*globs && !last && trainable_kind(&net->params[i]);
-	if (*globs)
-		ET_TRY(select_globs(net, globs, err));
-	if (last)
-		ET_TRY(select_last(net, last, frozen_bn, err));
-	net->frozen_bn = frozen_bn;
-	net->needs_grad[0] = net->want_input_grad;
+	net->needs_grad[0] = input_grad;
 	for (int i = 0; i < net->n; i++) {
 		struct et_node *node = &net->nodes[i];
 		node->trains = false;
@@ -107,7 +100,26 @@ int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_b
 			node->active |= net->needs_grad[node->in[k]];
 		net->needs_grad[i + 1] = node->active;
 		node->layer.wants_dx = net->needs_grad[node->in[0]];
+	}
+}
+
+int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_bn,
+		  struct et_err *err)
+{
+	for (int i = 0; i < net->n_params; i++)
+		net->params[i].train = !*globs && !last && trainable_kind(&net->params[i]);
+	if (*globs)
+		ET_TRY(select_globs(net, globs, err));
+	if (last)
+		ET_TRY(select_last(net, last, frozen_bn, err));
+	net->frozen_bn = frozen_bn;
+	mark_active(net, false);
+	for (int i = 0; i < net->n; i++) {
+		struct et_node *node = &net->nodes[i];
 		node->bn_batch = node->type == &et_type_batchnorm2d && node->active && !frozen_bn;
 	}
+	/* Whoever asks for one gradient more shall not get another loss. */
+	if (net->want_input_grad)
+		mark_active(net, true);
 	return ET_OK;
 }

@@ -228,6 +228,7 @@ static void compare(const struct et_net *net, int n, const struct result *got,
 		    const struct result *want, double most)
 {
 	size_t logits = (size_t)n * (size_t)net->classes;
+	size_t input = (size_t)n * et_shape_count(net->input);
 	double scale = 0;
 
 	same("logits", got->logits, want->logits, logits, most, 0);
@@ -240,9 +241,11 @@ static void compare(const struct et_net *net, int n, const struct result *got,
 		for (size_t k = 0; want->grad[i] && k < p->count; k++)
 			scale = fmax(scale, fabs((double)want->grad[i][k]));
 	}
+	for (size_t k = 0; want->dx && k < input; k++)
+		scale = fmax(scale, fabs((double)want->dx[k]));
 	/* Some gradients are rounding and nothing else, such as a bias' in front of a batch norm.
 	 */
-	same("dx", got->dx, want->dx, (size_t)n * et_shape_count(net->input), most, scale / 10);
+	same("dx", got->dx, want->dx, input, most, scale / 10);
 	for (int i = 0; i < net->n_params; i++)
 		same(net->params[i].name, got->grad[i], want->grad[i], net->params[i].count, most,
 		     scale / 10);

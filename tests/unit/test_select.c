@@ -229,6 +229,56 @@ START_TEST(frozen_norm)
 }
 END_TEST
 
+/* The loss and the gradients of one step of a net whose classifier, or last layer, trains. */
+static double step_of(struct net_case *t, const struct net_setup *setup)
+{
+	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL};
+	struct et_rng r = num_rng(73, 0);
+
+	net_open(t, &ctx, net_text(3, 9, 8, 3, layers), setup);
+	float *x = num_normal(&r, 4 * et_shape_count(t->net.input));
+	return net_step(&t->net, x, 4, net_labels(&t->net, &r, 4), 0);
+}
+
+/* Asking for the input's gradient as well changes neither the loss nor the other gradients. */
+START_TEST(input_gradient)
+{
+	for (int last = 0; last < 3; last++) {
+		struct net_setup setup = {
+			.trainable = last ? NULL : "fc", .last = last, .batch = 4};
+		struct net_case less, more;
+		double want = step_of(&less, &setup);
+		ck_assert_ptr_null(et_net_input_grad(&less.net));
+		setup.input_grad = true;
+		double got = step_of(&more, &setup);
+		ck_assert_msg(fabs(got - want) <= 1e-6 * want, "last %d: %g, not %g", last, got,
+			      want);
+		for (int i = 0; i < less.net.n_params; i++) {
+			const struct et_param *p = &less.net.params[i], *q = &more.net.params[i];
+			ck_assert_int_eq(p->train, q->train);
+			ck_assert_int_eq(p->counter, q->counter);
+			if (p->train)
+				ck_assert_double_le(net_off(q->grad, p->grad, p->count), 1e-5);
+			if (p->kind == ET_PARAM_RUNNING)
+				ck_assert_double_le(net_off(q->value, p->value, p->count), 1e-6);
+		}
+		/* Where the classifier alone trains, no statistics are the batch's. */
+		if (!last) {
+			struct net_case frozen;
+			setup.frozen_bn = true;
+			step_of(&frozen, &setup);
+			ck_assert_double_le(net_off(et_net_input_grad(&more.net),
+						    et_net_input_grad(&frozen.net),
+						    4 * et_shape_count(more.net.input)),
+					    1e-6);
+			net_close(&frozen);
+		}
+		net_close(&less);
+		net_close(&more);
+	}
+}
+END_TEST
+
 /* What trains has the gradient it has when everything trains. */
 START_TEST(subsets)
 {
@@ -338,6 +388,7 @@ TCase *tcase_select(void)
 	tcase_add_test(tc, wrong_selections);
 	tcase_add_test(tc, frozen_below);
 	tcase_add_test(tc, frozen_norm);
+	tcase_add_test(tc, input_gradient);
 	tcase_add_test(tc, subsets);
 	return tc;
 }
