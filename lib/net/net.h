@@ -312,6 +312,12 @@ int et_net_write(const struct et_net *net, struct et_writer *w, bool moments,
  */
 int et_net_read(struct et_net *net, const struct et_st *st, bool strict, char dropped[256],
 		struct et_err *err) ET_MUST_CHECK;
+/*
+ * The gradient of a parameter that trains, in PyTorch's layout and shape (a kernel's OIHW), into
+ * out[p->count]; what the taps of a kernel share stands at each of them. The parameter must not be
+ * fused.
+ */
+void et_param_grad_torch(const struct et_param *p, float *out);
 int et_net_read_moments(struct et_net *net, const struct et_st *st,
 			struct et_err *err) ET_MUST_CHECK;
 

@@ -94,6 +94,22 @@ int et_net_write(const struct et_net *net, struct et_writer *w, bool moments,
 	return status;
 }
 
+void et_param_grad_torch(const struct et_param *p, float *out)
+{
+	if (p->kind != ET_PARAM_WEIGHT) {
+		memcpy(out, p->grad, p->count * sizeof(float));
+		return;
+	}
+	if (p->taps == 1) {
+		et_conv_to_torch(p->geo, p->grad, out);
+		return;
+	}
+	/* Without the taps both layouts have the same order, of a depthwise kernel too. */
+	for (size_t i = 0; i < et_param_grads(p); i++)
+		for (size_t t = 0; t < p->taps; t++)
+			out[i * p->taps + t] = p->grad[i];
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* A name without the prefixes that wrappers add. */

@@ -209,6 +209,57 @@ START_TEST(layout)
 }
 END_TEST
 
+static void check_gradient(struct et_param *p, const float *want)
+{
+	float *got = num_floats(p->count);
+
+	et_param_grad_torch(p, got);
+	num_check_bits(p->name, got, want, p->count * sizeof(float));
+	num_check_guards();
+}
+
+/* Gradients lie in memory as weights do; one for all taps of a kernel stands at each of them. */
+START_TEST(gradients)
+{
+	static const char layers[] =
+		"{'name':'c','type':'conv2d','out_channels':2,'kernel_size':[2,3]},"
+		"{'name':'dw','type':'conv2d','out_channels':2,'kernel_size':[1,2],'groups':2,"
+		"'bias':false},{'type':'global_avgpool2d'},"
+		"{'name':'fc','type':'linear','out_features':3,'bias':false}";
+	/* One a pair of output and input channel, [o][i]; one a channel. */
+	static const float flat[6] = {1, 2, 3, 4, 5, 6};
+	struct net_setup setup = {.batch = 1};
+	struct net_case t;
+	float want[36];
+
+	net_open(&t, ctx(), net_text(3, 6, 6, 3, layers), &setup);
+	for (int i = 0; i < t.net.n_params; i++) {
+		struct et_param *p = &t.net.params[i];
+		for (size_t k = 0; k < p->count; k++)
+			want[k] = (float)k - 3.5f;
+		if (p->kind == ET_PARAM_WEIGHT)
+			et_conv_from_torch(p->geo, want, p->grad);
+		else
+			memcpy(p->grad, want, p->count * sizeof(float));
+		check_gradient(p, want);
+	}
+
+	struct et_param *c = net_param(&t.net, "c.weight"), *dw = net_param(&t.net, "dw.weight");
+	c->taps = 6;
+	c->inner = 3;
+	memcpy(c->grad, flat, 6 * sizeof(float));
+	for (size_t k = 0; k < 36; k++)
+		want[k] = (float)(k / 6 + 1); /* [o][i][y][x] */
+	check_gradient(c, want);
+	dw->taps = 2;
+	dw->inner = 2;
+	memcpy(dw->grad, flat, 2 * sizeof(float));
+	static const float channels[4] = {1, 1, 2, 2};
+	check_gradient(dw, channels);
+	net_close(&t);
+}
+END_TEST
+
 /* ---- PyTorch itself -------------------------------------------------------------------------- */
 
 static void check_state(const struct gold_case *c)
@@ -310,6 +361,7 @@ Suite *suite_weights(void)
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, moments);
 	tcase_add_test(tc, layout);
+	tcase_add_test(tc, gradients);
 	tcase_add_test(tc, torch_writes);
 	tcase_add_test(tc, torch_reads);
 	suite_add_tcase(s, tc);
