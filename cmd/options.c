@@ -21,34 +21,49 @@ int options_add(struct options *o, const struct option *add, size_t n, struct et
 	return ET_OK;
 }
 
-int options_add_settings(struct options *o, struct et_conf *conf, struct et_err *err)
+/* One setting, its key with dashes for a name. */
+static int add_setting(struct options *o, struct et_conf *conf, const struct et_setting *s,
+		       struct et_err *err)
+{
+	char **names = realloc(o->names, (o->n_names + 1) * sizeof(*names));
+	if (names)
+		o->names = names;
+	char *name = names ? strdup(s->key) : NULL;
+	if (!name)
+		return et_fail(err, ET_ENOMEM, "no memory for the table of options");
+	o->names[o->n_names++] = name;
+	for (char *c = name; *c; c++)
+		if (*c == '_')
+			*c = '-';
+	const struct option option = {.kind = OPTION_SETTING,
+				      .name = name,
+				      .arg = s->arg,
+				      .value = conf,
+				      .initial = s->initial,
+				      .help = s->help,
+				      .key = s->key};
+	return options_add(o, &option, 1, err);
+}
+
+static bool listed(const char *key, const char *const *keys)
+{
+	for (; *keys; keys++)
+		if (strcmp(key, *keys) == 0)
+			return true;
+	return false;
+}
+
+int options_add_settings(struct options *o, struct et_conf *conf, const char *const *keys,
+			 struct et_err *err)
 {
 	size_t n;
 	const struct et_setting *settings = et_settings(&n);
 	const struct option heading = {
 		OPTION_HEADING, .help = "Training (also in SPEC: \"train\": {\"batch_size\": 8})"};
 	ET_TRY(options_add(o, &heading, 1, err));
-	o->names = calloc(n ? n : 1, sizeof(*o->names));
-	if (!o->names)
-		return et_fail(err, ET_ENOMEM, "no memory for the table of options");
-	for (size_t i = 0; i < n; i++) {
-		const struct et_setting *s = &settings[i];
-		char *name = strdup(s->key);
-		if (!name)
-			return et_fail(err, ET_ENOMEM, "no memory for the table of options");
-		o->names[o->n_names++] = name;
-		for (char *c = name; *c; c++)
-			if (*c == '_')
-				*c = '-';
-		const struct option option = {.kind = OPTION_SETTING,
-					      .name = name,
-					      .arg = s->arg,
-					      .value = conf,
-					      .initial = s->initial,
-					      .help = s->help,
-					      .key = s->key};
-		ET_TRY(options_add(o, &option, 1, err));
-	}
+	for (size_t i = 0; i < n; i++)
+		if (!keys || listed(settings[i].key, keys))
+			ET_TRY(add_setting(o, conf, &settings[i], err));
 	return ET_OK;
 }
 

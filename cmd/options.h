@@ -43,8 +43,12 @@ struct options {
 /* Adds n options; their texts must outlive o. ET_ENOMEM. */
 int options_add(struct options *o, const struct option *add, size_t n,
 		struct et_err *err) ET_MUST_CHECK;
-/* Adds the training settings, key_with_underscores as --key-with-dashes, which go into conf. */
-int options_add_settings(struct options *o, struct et_conf *conf, struct et_err *err) ET_MUST_CHECK;
+/*
+ * Adds the training settings, key_with_underscores as --key-with-dashes, which go into conf: those
+ * of the keys up to NULL, or all where keys is NULL.
+ */
+int options_add_settings(struct options *o, struct et_conf *conf, const char *const *keys,
+			 struct et_err *err) ET_MUST_CHECK;
 void options_free(struct options *o);
 
 /*

@@ -22,7 +22,7 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	};
 	ET_TRY(add_heading(o, "Plan", err));
 	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
-	ET_TRY(options_add_settings(o, c->conf, err));
+	ET_TRY(options_add_settings(o, c->conf, NULL, err));
 	return add_machine_options(o, c, err);
 }
 

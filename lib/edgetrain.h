@@ -186,4 +186,31 @@ struct et_plan_request {
 int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
 	    struct et_err *err) ET_MUST_CHECK;
 
+/* ---- grad ------------------------------------------------------------------------------------ */
+
+struct et_grad {
+	const char *spec;
+	const char *batch;	    /* safetensors: input F32 [N,C,H,W] and target I64 or I32 [N] */
+	const char *weights;	    /* safetensors; NULL: initial weights by the seed */
+	const char *out;	    /* safetensors to write */
+	bool input_grad;	    /* the gradient of the input as well */
+	const struct et_conf *conf; /* what concerns loss and gradients; the rest has no effect */
+};
+struct et_grad_result {
+	int images;
+	double loss, accuracy;
+	double norm;		/* of the gradient of all that trains */
+	uint64_t trainable;	/* parameters that train */
+	bool frozen_batch_norm; /* by the stored statistics */
+};
+/*
+ * Loss and gradients of one batch, file to file: `loss` [], `logits` [N,classes], the gradient of
+ * each parameter that trains under the parameter's name and in PyTorch's layout, and of `input` if
+ * wanted; all F32. The input is taken as it is. Nothing else is written or changed; the file is
+ * complete or, on an error, what it was before. ET_EFIT before any work; ET_EDIVERGED when loss or
+ * a gradient is not finite.
+ */
+int et_grad(const struct et_env *env, const struct et_grad *grad, struct et_grad_result *result,
+	    struct et_err *err) ET_MUST_CHECK;
+
 #endif

@@ -115,6 +115,8 @@ void et_rng_permutation(uint64_t seed, enum et_stream stream, uint64_t a, uint32
 char *et_path_join(const char *dir, const char *name);
 bool et_path_exists(const char *path);
 bool et_path_is_dir(const char *path);
+/* Do both name one file that is there, by whatever names? */
+bool et_path_same(const char *a, const char *b);
 
 /*
  * Opens a regular file to read. A missing or forbidden one is ET_ENOINPUT, a directory, pipe or

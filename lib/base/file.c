@@ -26,6 +26,12 @@ bool et_path_is_dir(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool et_path_same(const char *a, const char *b)
+{
+	struct stat s, t;
+	return stat(a, &s) == 0 && stat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
 /* Is this errno of open() about the path, and not about the machine's state? */
 static bool errno_is_of_path(int e)
 {

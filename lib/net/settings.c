@@ -42,7 +42,7 @@ static const struct et_setting table[] = {
 	{"last", ET_SET_INT, "K", 0, 100000, "0",
 	 "train only the last K convolutions and what follows them; 0: all"},
 	{"bn", ET_SET_CHOICE, "auto|batch|frozen", 0, 0, "auto",
-	 "batch norm: batch statistics, or the stored ones; auto: frozen with --init, else batch"},
+	 "batch norm: batch statistics, or the stored ones; auto: stored where weights are given"},
 	{"mode", ET_SET_TEXT, "RECIPE", 0, 0, "exact",
 	 "gradient mode; 'edgetrain modes' lists them"},
 	{"modes", ET_SET_MAP, "GLOB=RECIPE;...", 0, 0, "",

@@ -157,21 +157,6 @@ static int open_split(struct et_session *s, const struct et_eval *eval, const ch
 	return choose_split(s, eval->split, chosen, err);
 }
 
-static int load(struct et_session *s, const char *path, struct et_err *err)
-{
-	struct et_st st;
-	char dropped[256];
-
-	ET_TRY(et_st_open(&st, path, err));
-	int status = et_net_read(&s->net, &st, false, dropped, err);
-	if (!status && *dropped)
-		status = et_fail(err, ET_EDATA,
-				 "%s: the classifier has another number of classes: %s", path,
-				 dropped);
-	et_st_close(&st);
-	return status;
-}
-
 /* The whole evaluation, with the threads of one team standing by. */
 struct scoring {
 	struct et_session *s;
@@ -230,7 +215,7 @@ static int eval_session(struct et_session *s, const struct et_eval *eval, struct
 	ET_TRY(et_session_fits(s, false, &plan, err));
 	ET_TRY(et_net_alloc(&s->net, err));
 	et_net_init(&s->net, 0);
-	ET_TRY(load(s, *weights, err));
+	ET_TRY(et_session_load(s, *weights, err));
 	return score_split(s, eval, r, err);
 }
 

@@ -35,6 +35,8 @@ struct et_session {
 	float *class_weight;   /* [classes] or NULL */
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
+	int batch; /* images of the one batch there is, whatever the settings say; 0: they say */
+	bool input_grad;	 /* wanted as well */
 	struct et_recipe recipe; /* of the whole net: what happens to steps is in it */
 	bool whole;		 /* open the dataset without the subset of the settings */
 };
@@ -47,6 +49,11 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 		   struct et_err *err) ET_MUST_CHECK;
 /* Opens the dataset and checks that it fits the spec. */
 int et_session_data(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
+/* The weights of classes as the settings say, for those who open no dataset: "auto" is ET_EUSAGE.
+ */
+int et_session_class_weights(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
+/* All weights from a file, the classifier's too; batch norm's counters may be missing. */
+int et_session_load(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
 void et_session_close(struct et_session *s);
 
 /* Does the optimizer take a step without a gradient where a batch is skipped? */
@@ -76,6 +83,30 @@ struct et_score {
 int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
 		void (*progress)(void *arg, const struct et_progress *p), void *arg,
 		struct et_progress *p, struct et_err *err) ET_MUST_CHECK;
+
+/* ---- a batch in a file ----------------------------------------------------------------------- */
+
+/*
+ * A safetensors file with `input`, F32 [n,c,h,w], and `target`, I64 or I32 [n], or [n,p,q] for a
+ * net with logits of p x q pixels. What else is in it is passed over.
+ */
+struct et_batch_file {
+	struct et_st st;
+	const struct et_st_tensor *input, *target;
+	int n;		/* images */
+	size_t rows;	/* labels of all of them */
+	float *x;	/* [n,h,w,c], when loaded */
+	int32_t *label; /* [rows], when loaded */
+};
+/* Finds both tensors and checks dtypes and shapes against the spec; reads no numbers. */
+int et_batch_file_open(struct et_batch_file *b, const char *path, const struct et_spec *spec,
+		       struct et_err *err) ET_MUST_CHECK;
+/* Reads and checks the numbers: finite, and labels of classes or the one that is ignored. */
+int et_batch_file_load(struct et_batch_file *b, const struct et_ctx *x, const struct et_spec *spec,
+		       struct et_err *err) ET_MUST_CHECK;
+/* Bytes that stay, and those needed besides while loading. */
+void et_batch_file_bytes(const struct et_batch_file *b, uint64_t *kept, uint64_t *loading);
+void et_batch_file_close(struct et_batch_file *b);
 
 /* ---- run directory --------------------------------------------------------------------------- */
 

@@ -63,6 +63,10 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 {
 	ET_TRY(et_machine_ctx(s->env, &s->ctx, err));
 	ET_TRY(et_train_read(&s->t, train, conf, err));
+	if (s->batch) {
+		s->t.batch_size = s->batch;
+		s->t.micro_batch = 0;
+	}
 	ET_TRY(et_augment_parse(s->t.augment, &s->augment, err));
 	s->prep = (struct et_prep){.channels = s->spec.input.c,
 				   .height = s->spec.input.h,
@@ -72,6 +76,7 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 	memcpy(s->prep.mean, s->spec.mean, sizeof(s->prep.mean));
 	memcpy(s->prep.std, s->spec.std, sizeof(s->prep.std));
 	ET_TRY(et_net_build(&s->net, &s->spec, &s->ctx, err));
+	s->net.want_input_grad = s->input_grad;
 	bool frozen = s->t.bn == ET_BN_FROZEN || (s->t.bn == ET_BN_AUTO && s->has_init);
 	ET_TRY(et_net_select(&s->net, s->t.trainable, s->t.last, frozen, err));
 	s->net.loaded = s->has_init;
@@ -79,7 +84,7 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 	s->net.loss.smoothing = (float)s->t.label_smoothing;
 	s->val = ET_SPLITS;
 	/* Nothing but SGD's step may want to see a gradient. */
-	s->net.fuse_update = s->t.optimizer == ET_SGD && s->t.clip_norm <= 0 &&
+	s->net.fuse_update = !s->batch && s->t.optimizer == ET_SGD && s->t.clip_norm <= 0 &&
 			     et_session_micro(s) >= s->t.batch_size && !et_session_coasts(s);
 	ET_TRY(check_modes(s, err));
 	return check_batch_norm(s, err);
@@ -135,13 +140,25 @@ static int weights_file(struct et_session *s, const char *path, struct et_err *e
 
 static int read_class_weights(struct et_session *s, struct et_err *err)
 {
+	bool balance = strcmp(s->t.class_weights, "auto") == 0;
+
 	if (s->class_weight || strcmp(s->t.class_weights, "none") == 0)
 		return ET_OK;
+	if (balance && !s->ds)
+		return et_fail(err, ET_EUSAGE,
+			       "class_weights auto counts the pictures of a dataset, and here is "
+			       "none: expected a file, or none");
 	s->class_weight = et_calloc((size_t)s->spec.classes, sizeof(float));
 	if (!s->class_weight)
 		return et_fail(err, ET_ENOMEM, "out of memory");
-	return strcmp(s->t.class_weights, "auto") == 0 ? weights_auto(s, err)
-						       : weights_file(s, s->t.class_weights, err);
+	return balance ? weights_auto(s, err) : weights_file(s, s->t.class_weights, err);
+}
+
+int et_session_class_weights(struct et_session *s, struct et_err *err)
+{
+	ET_TRY(read_class_weights(s, err));
+	s->net.loss.weight = s->class_weight;
+	return ET_OK;
 }
 
 /* run.json holds the names of the classes, and JSON holds UTF-8. */
@@ -197,9 +214,22 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 		       "%zu pictures left out: their headers cannot be read",
 		       et_dataset_skipped(s->ds));
 	resolve_subset(s);
-	ET_TRY(read_class_weights(s, err));
-	s->net.loss.weight = s->class_weight;
-	return ET_OK;
+	return et_session_class_weights(s, err);
+}
+
+int et_session_load(struct et_session *s, const char *path, struct et_err *err)
+{
+	struct et_st st;
+	char dropped[256];
+
+	ET_TRY(et_st_open(&st, path, err));
+	int status = et_net_read(&s->net, &st, false, dropped, err);
+	if (!status && *dropped)
+		status = et_fail(err, ET_EDATA,
+				 "%s: the classifier has another number of classes: %s", path,
+				 dropped);
+	et_st_close(&st);
+	return status;
 }
 
 int et_session_micro(const struct et_session *s)

@@ -71,6 +71,61 @@ spec() {
 	END
 }
 
+# tensors FILE HEADER: a safetensors file with this header, its data from standard input.
+tensors() {
+	{
+		# shellcheck disable=SC2059 # the length as two octal escapes
+		printf "\\$(printf %03o $((${#2} % 256)))\\$(printf %03o $((${#2} / 256)))"
+		head -c 6 /dev/zero
+		printf %s "$2"
+		cat
+	} >"$1"
+}
+
+# flat_spec FILE: a linear layer on 2x2 numbers, and a batch FILE.batch of two such pictures, all 1,
+# of classes 0 and 2.
+flat_spec() {
+	cat >"$1" <<-'END'
+	{"classes": 3, "input": {"channels": 1, "height": 2, "width": 2, "mean": 0.5, "std": 0.25},
+	 "layers": [
+	  {"type": "flatten"},
+	  {"name": "fc", "type": "linear", "out_features": 3},
+	  {"type": "softmax-cross-entropy", "ignore_index": 255}]}
+	END
+	flat_batch "$1.batch" '"F32","shape":[2,1,2,2],"data_offsets":[0,32]' \
+		'"I64","shape":[2],"data_offsets":[32,48]' '\2'
+}
+
+# flat_batch FILE INPUT TARGET LABEL: another such batch, after "dtype": in the header; the octal
+# escape LABEL is its second label.
+flat_batch() {
+	# shellcheck disable=SC2059 # octal escapes
+	{
+		printf '\0\0\200\77%.0s' 1 2 3 4 5 6 7 8
+		head -c 8 /dev/zero
+		printf "$4"
+		head -c 7 /dev/zero
+	} | tensors "$1" "{\"input\":{\"dtype\":$2},\"target\":{\"dtype\":$3}}"
+}
+
+# flat_weights FILE: its weights, all 0.
+flat_weights() {
+	head -c 60 /dev/zero | tensors "$1" '{"fc.bias":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},
+		"fc.weight":{"dtype":"F32","shape":[3,4],"data_offsets":[12,60]}}'
+}
+
+# header FILE: of a safetensors file.
+header() {
+	bytes=$(($(od -A n -t u4 -N 4 "$1")))
+	tail -c +9 "$1" | head -c "$bytes"
+}
+
+# data_of FILE: its numbers, one a line.
+data_of() {
+	bytes=$(($(od -A n -t u4 -N 4 "$1")))
+	tail -c +$((9 + bytes)) "$1" | od -A n -v -t f4 | tr -s ' ' '\n' | sed '/^$/d'
+}
+
 # value NAME: the number after NAME in "name value" lines or pairs on standard input.
 value() { tr -s ' ' '\n' | grep -x -A 1 -e "$1" | sed -n 2p; }
 
