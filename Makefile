@@ -189,6 +189,10 @@ PEER_THREADS ?= 2
 PEER_ROUNDS ?= 40
 PEER_RECIPES ?= filter:2 filter:4
 
+## peers-grad: gradients of whole networks against PyTorch (Debian: python3-torch python3-torchvision)
+peers-grad: all
+	/usr/bin/python3 tests/peers/torch_grad.py $(PEER_GRAD)
+
 ## install: program, library, manual pages, configs and studies under $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/edgetrain/base \
@@ -211,4 +215,4 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .FORCE:
-.PHONY: all deps demo check check-unit check-only lint peers-conv peers-need install clean help .FORCE
+.PHONY: all deps demo check check-unit check-only lint peers-conv peers-need peers-grad install clean help .FORCE

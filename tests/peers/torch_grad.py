@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""Loss, logits and gradients of whole networks against PyTorch's, by `edgetrain grad`.
+
+torchvision's own resnet18 and mobilenet_v2 get random weights, PyTorch computes one batch in
+float64, edgetrain the same batch from the same files with the specs in configs/; beside it stands
+how far PyTorch's own float32 is from its float64. An error is |got - want| / |want|, norms over all
+elements of a tensor. A gradient that is zero but for rounding, such as that of a shift which the
+next batch norm takes out again, is measured against the whole gradient instead.
+
+Limit: LIMIT, or twice PyTorch's float32. An activation that lies within rounding of a kink of ReLU
+or ReLU6 falls on the other side now and then, here or in PyTorch's float32, and shifts all gradients
+below it; with the default seed and size none does.
+
+    make peers-grad                                 (Debian: python3-torch, python3-torchvision)
+    /usr/bin/python3 tests/peers/torch_grad.py [--edgetrain PROGRAM] [--size 64] [--batch 4] [--seed 1] [-v]
+
+Exit code 1 when an error exceeds its limit.
+"""
+import argparse
+import copy
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+LIMIT = 1e-3
+TYPES = {"F32": numpy.dtype("<f4"), "I64": numpy.dtype("<i8")}
+
+
+# ---- safetensors ---------------------------------------------------------------------------------
+
+def write_tensors(path, tensors):
+    header, blobs, at = {}, [], 0
+    for name, t in tensors.items():
+        kind = "I64" if t.dtype == torch.int64 else "F32"
+        raw = t.detach().contiguous().numpy().astype(TYPES[kind]).tobytes()
+        header[name] = {"dtype": kind, "shape": list(t.shape), "data_offsets": [at, at + len(raw)]}
+        blobs.append(raw)
+        at += len(raw)
+    text = json.dumps(header).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def read_tensors(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:end])
+    meta = header.pop("__metadata__")
+    tensors = {}
+    for name, t in header.items():
+        begin, stop = (end + v for v in t["data_offsets"])
+        v = numpy.frombuffer(data[begin:stop], TYPES[t["dtype"]]).reshape(t["shape"])
+        tensors[name] = torch.from_numpy(v.astype("f8"))
+    return tensors, meta
+
+
+# ---- the two sides -------------------------------------------------------------------------------
+
+def norms(net):
+    return [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def randomize(net, x):
+    """Batch norm as after training: statistics of real activations, scales and shifts of its own."""
+    for m in norms(net):
+        m.momentum = 1
+        nn.init.normal_(m.weight, 1, 0.2)
+        nn.init.normal_(m.bias, 0, 0.2)
+    net.train()
+    with torch.no_grad():
+        net(x)
+    for m in norms(net):
+        m.momentum = 0.1
+        m.running_mean += 0.1 * m.running_var.sqrt() * torch.randn(m.running_mean.shape)
+        m.running_var *= 0.7 + 0.6 * torch.rand(m.running_var.shape)
+
+
+def torch_side(net, x, target, frozen, smoothing, weight, dtype):
+    net = copy.deepcopy(net).to(dtype)
+    net.train()
+    for m in norms(net) if frozen else []:
+        m.eval()
+    x = x.to(dtype, copy=True).requires_grad_()
+    logits = net(x)
+    loss = F.cross_entropy(logits, target, weight.to(dtype), label_smoothing=smoothing)
+    loss.backward()
+    out = {"loss": loss, "logits": logits, "input": x.grad}
+    out.update({name: p.grad for name, p in net.named_parameters()})
+    return {name: v.detach().double() for name, v in out.items()}
+
+
+def our_side(args, work, model, options):
+    with open(os.path.join(TOP, "configs", model + ".json")) as f:
+        spec = json.load(f)
+    spec["input"].update(height=args.size, width=args.size)
+    for layer in spec["layers"]:
+        if layer["type"] == "dropout":
+            layer["p"] = 0
+    with open(f"{work}/spec.json", "w") as f:
+        json.dump(spec, f)
+    subprocess.run([args.edgetrain, "grad", f"{work}/spec.json", f"{work}/batch", "--weights",
+                    f"{work}/weights", "--input-grad", "--quiet", "--out", f"{work}/out", *options],
+                   check=True)
+    return read_tensors(f"{work}/out")
+
+
+# ---- comparison ----------------------------------------------------------------------------------
+
+def error(got, want, name, whole):
+    a, b = got[name], want[name]
+    assert a.shape == b.shape, f"{name}: shape {list(a.shape)}, not {list(b.shape)}"
+    size = b.norm().item()
+    return (a - b).norm().item() / (size if size > 1e-12 * whole else whole)
+
+
+def worst(got, want, names):
+    """The largest error of those tensors, and whose it is. NaN is larger than anything."""
+    whole = sum(want[name].norm().item() ** 2 for name in names) ** 0.5
+    errors = {name: error(got, want, name, whole) for name in names}
+    name = max(errors, key=lambda k: float("inf") if errors[k] != errors[k] else errors[k])
+    return errors, errors[name], name
+
+
+def compare(args, work, model, net, x, target, case, frozen, last=0, smoothing=0.0, weight=None):
+    options = ["--bn", "frozen" if frozen else "batch", "--label-smoothing", str(smoothing)]
+    if last:
+        options += ["--last", str(last)]
+    if weight is None:
+        weight = torch.ones(1000)
+    else:
+        with open(f"{work}/classes", "w") as f:
+            f.writelines(f"{v:.9g}\n" for v in weight.tolist())
+        options += ["--class-weights", f"{work}/classes"]
+    want = torch_side(net, x, target, frozen, smoothing, weight, torch.float64)
+    single = torch_side(net, x, target, frozen, smoothing, weight, torch.float32)
+    got, meta = our_side(args, work, model, options)
+    named = [name for name, _ in net.named_parameters()]
+    if last:
+        named = [name for name in named if name in got]
+        assert 0 < len(named) < len(want) - 3, "what trains is not a part"
+    assert set(got) == {"loss", "logits", "input", *named}, "names of tensors"
+    assert meta["bn"] == options[1] and meta["mode"] == "exact" and meta["seed"] == "0", meta
+    bad = False
+    print(f"{model}, {case}: {len(named)} parameters, loss {got['loss'].item():.6f}")
+    for what, names in (("loss", ["loss"]), ("logits", ["logits"]), ("input", ["input"]),
+                        ("parameters", named)):
+        errors, off, name = worst(got, want, names)
+        peers, peer, _ = worst(single, want, names)
+        good = off <= max(LIMIT, 2 * peer)
+        bad |= not good
+        print(f"  {what:<11} {off:.2e}   PyTorch's float32 {peer:.2e}"
+              + (f"   {name}" if what == "parameters" else "") + ("" if good else "   BAD"))
+    for name in named if args.verbose else []:
+        print(f"    {errors[name]:.2e} {peers[name]:.2e} {name}")
+    return bad
+
+
+def check(args, model):
+    torch.manual_seed(args.seed)
+    net = getattr(torchvision.models, model)()
+    for m in net.modules():
+        if isinstance(m, nn.Dropout):
+            m.p = 0
+    x = torch.randn(args.batch, 3, args.size, args.size)
+    target = torch.randint(0, 1000, (args.batch,))
+    randomize(net, torch.randn(x.shape))
+    with tempfile.TemporaryDirectory() as work:
+        write_tensors(f"{work}/weights", net.state_dict())
+        write_tensors(f"{work}/batch", {"input": x, "target": target})
+        run = lambda *a, **k: compare(args, work, model, net, x, target, *a, **k)
+        bad = run("batch norm by batch", False)
+        bad |= run("batch norm frozen", True)
+        bad |= run("frozen, last 4, smoothing, class weights", True, last=4, smoothing=0.1,
+                   weight=torch.rand(1000) + 0.5)
+    return bad
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--edgetrain", default=os.path.join(TOP, "build", "edgetrain"))
+    p.add_argument("--size", type=int, default=64)
+    p.add_argument("--batch", type=int, default=4)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("-v", "--verbose", action="store_true", help="every parameter")
+    args = p.parse_args()
+    print(f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}; "
+          f"{args.batch} images of {args.size}x{args.size}; errors against float64")
+    bad = [check(args, model) for model in ("resnet18", "mobilenet_v2")]
+    sys.exit(1 if any(bad) else 0)
+
+
+main()
