@@ -253,7 +253,7 @@ struct et_pass {
 	const float *x; /* [n, h, w, c] */
 	int n;
 	bool training;
-	uint64_t seed, step; /* for dropout */
+	uint64_t seed, step; /* for dropout and modes */
 	size_t first;	     /* number of the first image within the whole batch */
 	/* Layers that can are updated in backward; needed when fuse_update was set. */
 	const struct et_rule *rule;
