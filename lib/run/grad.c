@@ -99,9 +99,11 @@ static int fits(struct job *j, struct et_err *err)
 /* ---- opening --------------------------------------------------------------------------------- */
 
 /* What is read must not be lost to what is written. */
-static int check_out(const struct et_grad *g, struct et_err *err)
+static int check_out(const struct job *j, struct et_err *err)
 {
-	const char *const read[] = {g->batch, g->spec, g->weights};
+	const struct et_grad *g = j->grad;
+	const char *const read[] = {g->batch, g->spec, g->weights,
+				    j->s.class_weight ? j->s.t.class_weights : NULL};
 
 	for (size_t i = 0; i < ET_COUNT(read); i++)
 		if (read[i] && et_path_same(read[i], g->out))
@@ -119,7 +121,6 @@ static int open_job(struct job *j, struct et_err *err)
 
 	if (!g->spec || !g->batch || !g->out)
 		return et_fail(err, ET_EUSAGE, "gradients need a spec, a batch and --out");
-	ET_TRY(check_out(g, err));
 	ET_TRY(et_spec_read(&s->spec, g->spec, err));
 	ET_TRY(et_batch_file_open(&j->b, g->batch, &s->spec, err));
 	s->batch = j->b.n;
@@ -127,6 +128,7 @@ static int open_job(struct job *j, struct et_err *err)
 	s->input_grad = g->input_grad;
 	ET_TRY(et_session_net(s, s->spec.train, g->conf, err));
 	ET_TRY(et_session_class_weights(s, err));
+	ET_TRY(check_out(j, err));
 	ET_TRY(fits(j, err));
 	ET_TRY(et_batch_file_load(&j->b, &s->ctx, &s->spec, err));
 	j->norm = et_loss_norm(&s->net.loss, j->b.rows, j->b.label);

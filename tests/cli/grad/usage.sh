@@ -13,6 +13,9 @@ try s.json s.json.batch
 try s.json s.json.batch more --out g
 try s.json s.json.batch --out s.json.batch
 try s.json s.json.batch --weights w --out ./w
+try s.json s.json.batch --out s.json
+echo 1 1 1 >c
+try s.json s.json.batch --class-weights c --out c
 try s.json s.json.batch --out no/such/g
 try s.json s.json.batch --out .
 try s.json s.json.batch --out g --lr 1
@@ -27,4 +30,4 @@ try s.json s.json.batch --out g --weights head
 { printf '\0\0\200\177'; head -c 56 /dev/zero; } | tensors inf \
 	'{"fc.bias":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"fc.weight":{"dtype":"F32","shape":[3,4],"data_offsets":[12,60]}}'
 try s.json s.json.batch --out g --weights inf
-[ "$(ls)" = "$(printf 'head\ninf\npart\ns.json\ns.json.batch\nw')" ] || fail "files left: $(ls)"
+[ "$(ls)" = "$(printf 'c\nhead\ninf\npart\ns.json\ns.json.batch\nw')" ] || fail "files left: $(ls)"
