@@ -40,6 +40,7 @@ static const struct row {
 	{"work", offsetof(struct et_memory, work)},
 	{"data", offsetof(struct et_memory, data)},
 	{"checkpoint", offsetof(struct et_memory, checkpoint)},
+	{"cache", offsetof(struct et_memory, cache)},
 	{"total", offsetof(struct et_memory, total)},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

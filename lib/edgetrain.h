@@ -164,6 +164,7 @@ void et_eval_free(struct et_eval_result *result);
 /* Bytes. The same code reserves them when a run starts. */
 struct et_memory {
 	uint64_t weights, gradients, optimizer, saved, activations, work, data, checkpoint;
+	uint64_t cache; /* features of the pictures, as far as there is memory for them */
 	uint64_t total;
 };
 struct et_plan {

@@ -170,10 +170,12 @@ int et_dataset_load(const struct et_dataset *ds, enum et_split split, size_t i, 
 /* ---- loader: batches ahead of time ----------------------------------------------------------- */
 
 struct et_batch {
+	uint64_t epoch;
 	size_t number;	/* within the epoch, from 0 */
 	size_t n;	/* the batch size; less at the end of an epoch or by skipping, down to 0 */
 	size_t skipped; /* bad pictures left out of it */
 	bool dropped;	/* unseen: conf.drop said so */
+	bool *known;	/* [n] not decoded, x holds nothing of it: conf.known said so */
 	float *x;	/* [n, height, width, channels] */
 	int32_t *label; /* [n] */
 	uint32_t *sample; /* [n] indices into the split */
@@ -195,6 +197,10 @@ struct et_loader_conf {
 	/* Is this batch to come out empty, with nothing of it decoded? NULL: never. */
 	bool (*drop)(void *arg, uint64_t epoch, size_t batch);
 	void *drop_arg;
+	/* May the decoding of this sample be left out? From any thread. NULL: never. */
+	bool (*known)(void *arg, uint64_t epoch, uint32_t sample);
+	void *known_arg;
+	uint64_t variants; /* > 0: the augmentations of epoch e are those of e % variants */
 };
 
 /*

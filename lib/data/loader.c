@@ -29,11 +29,15 @@ static int decode(const struct et_loader *l, struct worker *w, size_t position, 
 	struct slot *s = slot_of(l, position / c->batch_size);
 	size_t i = position % c->batch_size;
 	uint32_t sample = sample_at(l, position);
+	uint64_t epoch = c->variants ? l->epoch % c->variants : l->epoch;
 	s->batch.sample[i] = sample;
+	s->batch.known[i] = c->known && c->known(c->known_arg, l->epoch, sample);
 	s->batch.label[i] = et_dataset_label(c->ds, c->split, sample);
+	if (s->batch.known[i])
+		return ET_OK;
 	ET_TRY(et_dataset_load(c->ds, c->split, sample, c->prep.channels, l->want_h, l->want_w,
 			       &w->src, err));
-	return et_prep_run(&c->prep, &c->augment, c->seed, l->epoch, sample, &w->src, w->tmp,
+	return et_prep_run(&c->prep, &c->augment, c->seed, epoch, sample, &w->src, w->tmp,
 			   s->batch.x + i * l->floats, err);
 }
 
@@ -95,6 +99,7 @@ static void offer(struct et_loader *l, size_t batch)
 	if (!n)
 		return;
 	struct slot *s = slot_of(l, batch);
+	s->batch.epoch = l->epoch;
 	s->batch.number = batch;
 	s->batch.n = s->left = n;
 	s->batch.skipped = 0;
@@ -164,6 +169,7 @@ static void compact(const struct et_loader *l, struct slot *s)
 			       l->floats * sizeof(float));
 			b->label[kept] = b->label[i];
 			b->sample[kept] = b->sample[i];
+			b->known[kept] = b->known[i];
 		}
 		kept++;
 	}

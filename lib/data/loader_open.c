@@ -42,8 +42,8 @@ size_t et_loader_bytes(const struct et_loader_conf *c)
 {
 	struct needs need;
 	count_needs(c, &need);
-	size_t each =
-		sample_floats(c) * sizeof(float) + sizeof(int32_t) + sizeof(uint32_t) + sizeof(int);
+	size_t each = sample_floats(c) * sizeof(float) + sizeof(int32_t) + sizeof(uint32_t) +
+		      sizeof(int) + sizeof(bool);
 	size_t slot = sizeof(struct slot) + c->batch_size * each;
 	size_t worker = sizeof(struct worker) + STACK_BYTES + need.src + need.tmp[0] + need.tmp[1] +
 			need.tmp[2] + need.work;
@@ -77,8 +77,9 @@ static bool open_slot(const struct et_loader *l, struct slot *s)
 	s->batch.x = et_calloc(n, l->floats * sizeof(float));
 	s->batch.label = et_calloc(n, sizeof(*s->batch.label));
 	s->batch.sample = et_calloc(n, sizeof(*s->batch.sample));
+	s->batch.known = et_calloc(n, sizeof(*s->batch.known));
 	s->status = et_calloc(n, sizeof(*s->status));
-	return s->batch.x && s->batch.label && s->batch.sample && s->status;
+	return s->batch.x && s->batch.label && s->batch.sample && s->batch.known && s->status;
 }
 
 static bool open_buffers(struct et_loader *l)
@@ -195,6 +196,7 @@ void et_loader_close(struct et_loader *l)
 		free(l->slot[i].batch.x);
 		free(l->slot[i].batch.label);
 		free(l->slot[i].batch.sample);
+		free(l->slot[i].batch.known);
 		free(l->slot[i].status);
 	}
 	free(l->worker);

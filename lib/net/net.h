@@ -31,6 +31,8 @@ struct et_train {
 	double val_fraction; /* < 0: automatic */
 	int on_bad_image;    /* 0 fail, 1 skip */
 	int save_steps;
+	char *cache; /* "auto", "off" or a size */
+	int cache_variants;
 };
 
 /*
@@ -257,7 +259,17 @@ struct et_pass {
 	size_t first;	     /* number of the first image within the whole batch */
 	/* Layers that can are updated in backward; needed when fuse_update was set. */
 	const struct et_rule *rule;
+	/*
+	 * Features: what the frozen layers at the beginning make of an image, et_net_features()
+	 * floats. [n], or NULL: nothing is kept. feature[i] with known[i]: they are there, and are
+	 * used; x then holds the pictures of the others alone, in their order. Without: they are
+	 * put there, or nowhere if it is NULL.
+	 */
+	float *const *feature;
+	const bool *known;
 };
+/* Floats of an image's features, by the training or evaluation program; 0: nothing to keep. */
+size_t et_net_features(const struct et_net *net, bool training);
 /* Returns the logits [n * rows, classes], valid until the next call. */
 const float *et_net_forward(struct et_net *net, const struct et_pass *pass);
 /*

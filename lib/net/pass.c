@@ -120,13 +120,68 @@ static struct et_exec exec_open(struct et_net *net, const struct et_pass *pass)
 				.n = pass->n};
 }
 
+static void run_nodes(struct et_exec *x, int from, int to)
+{
+	for (int i = from; i < to; i++)
+		if (!x->program->skip[i])
+			x->net->nodes[i].type->forward(x, &x->net->nodes[i]);
+}
+
+/* Rows of the unknown images stand at the beginning of a cut tensor: each to its place, from the
+ * last, and the known ones between them. */
+static void place_features(const struct et_exec *x, int t, size_t at, int unknown)
+{
+	const struct et_pass *pass = x->pass;
+	size_t row = et_shape_count(x->net->nodes[t - 1].out), bytes = row * sizeof(float);
+	float *y = et_tensor(x, t);
+
+	for (int i = pass->n - 1; i >= 0; i--) {
+		float *mine = y + (size_t)i * row, *kept = pass->feature[i];
+		if (pass->known[i]) {
+			memcpy(mine, kept + at, bytes);
+			continue;
+		}
+		unknown--;
+		if (unknown != i)
+			memcpy(mine, y + (size_t)unknown * row, bytes);
+		if (kept)
+			memcpy(kept + at, mine, bytes);
+	}
+}
+
+/* The constant beginning, or what is known of it. */
+static void run_prefix(struct et_exec *x)
+{
+	const struct et_program *p = x->program;
+	size_t at = 0;
+	int unknown = 0;
+
+	for (int i = 0; i < x->pass->n; i++)
+		unknown += !x->pass->known[i];
+	x->n = unknown;
+	if (unknown)
+		run_nodes(x, 0, p->prefix);
+	x->n = x->pass->n;
+	for (int k = 0; k < p->n_cut; k++) {
+		place_features(x, p->cut[k], at, unknown);
+		at += et_shape_count(x->net->nodes[p->cut[k] - 1].out);
+	}
+}
+
+/* From where on nodes are to be run, after the beginning was where that is kept. */
+static int begin_pass(struct et_exec *x)
+{
+	if (!x->pass->feature || !x->program->features)
+		return 0;
+	run_prefix(x);
+	return x->program->prefix;
+}
+
 const float *et_net_forward(struct et_net *net, const struct et_pass *pass)
 {
 	struct et_exec x = exec_open(net, pass);
 
-	for (int i = 0; i < net->n; i++)
-		if (!x.program->skip[i])
-			net->nodes[i].type->forward(&x, &net->nodes[i]);
+	run_nodes(&x, begin_pass(&x), net->n);
 	return et_tensor(&x, net->n);
 }
 
@@ -177,7 +232,10 @@ bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char 
 {
 	struct et_exec x = exec_open(net, pass);
 
-	if (!finite_all(pass->x, (size_t)pass->n * et_shape_count(net->input))) {
+	int pictures = 0;
+	for (int i = 0; i < pass->n; i++)
+		pictures += !pass->feature || !pass->known[i];
+	if (!finite_all(pass->x, (size_t)pictures * et_shape_count(net->input))) {
 		snprintf(buf, n, "the input pictures");
 		return true;
 	}
@@ -194,7 +252,7 @@ bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char 
 			}
 		}
 	}
-	for (int i = 0; i < net->n; i++) {
+	for (int i = begin_pass(&x); i < net->n; i++) {
 		struct et_node *node = &net->nodes[i];
 		if (x.program->skip[i])
 			continue;

@@ -336,6 +336,7 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 		place_tensors(&m);
 		if (training)
 			place_gradients(&m);
+		m.failed |= !et_program_cut(m.p, net);
 	}
 	if (!m.failed) {
 		m.p->live = et_slots_place(m.p->slots, m.p->n_slots);
@@ -366,6 +367,7 @@ void et_program_free(struct et_program *p)
 	free(p->temp);
 	free(p->fused);
 	free(p->skip);
+	free(p->cut);
 	free(p->slots);
 	free(p);
 }

@@ -32,6 +32,9 @@ struct et_program {
 	int *temp;		/* slots, likewise */
 	struct et_fused *fused; /* [n] */
 	bool *skip;		/* [n] forward is done by an earlier convolution */
+	int prefix;		/* nodes before this one do the same to a picture in every step */
+	int *cut, n_cut;	/* tensors that they make and later ones read */
+	size_t features; /* floats of the cut tensors, of one image; 0: no convolution there */
 	struct et_slot *slots;
 	int n_slots, cap_slots;
 	size_t live;  /* bytes of the live arena */
@@ -42,6 +45,9 @@ struct et_program {
 int et_program_make(struct et_program **program, struct et_net *net, bool training, int batch,
 		    struct et_err *err) ET_MUST_CHECK;
 void et_program_free(struct et_program *p);
+
+/* Finds prefix, cut and features. False: out of memory. */
+bool et_program_cut(struct et_program *p, const struct et_net *net);
 
 /* Gives every slot its place; returns the total. Slots of overlapping spans don't overlap. */
 size_t et_slots_place(struct et_slot *slots, int n);

@@ -58,6 +58,10 @@ static const struct et_setting table[] = {
 	 "other"},
 	{"on_bad_image", ET_SET_CHOICE, "fail|skip", 0, 0, "fail",
 	 "what to do about a picture that cannot be read"},
+	{"cache", ET_SET_TEXT, "SIZE|auto|off", 0, 0, "auto",
+	 "room for what frozen layers make of the pictures; auto: what memory there is to spare"},
+	{"cache_variants", ET_SET_INT, "K", 0, 1000, "0",
+	 "augment each picture in K ways only, so that their features can be kept; 0: no limit"},
 	{"save_steps", ET_SET_INT, "N", 0, 1000000000, "0",
 	 "steps between checkpoints within an epoch; 0: only at its end"},
 };
@@ -92,6 +96,8 @@ static const size_t place[] = {
 	AT(subset),
 	AT(val_fraction),
 	AT(on_bad_image),
+	AT(cache),
+	AT(cache_variants),
 	AT(save_steps),
 };
 _Static_assert(ET_COUNT(table) == ET_COUNT(place), "a setting without a place");
@@ -374,6 +380,12 @@ static int check(struct et_train *t, int code, struct et_err *err)
 	if (t->schedule == ET_COSINE && t->lr_min > t->lr)
 		return et_fail(err, code, "lr_min must not exceed lr: found %g and %g", t->lr_min,
 			       t->lr);
+	uint64_t size;
+	if (strcmp(t->cache, "auto") != 0 && strcmp(t->cache, "off") != 0 &&
+	    !et_parse_size(t->cache, &size))
+		return et_fail(err, code,
+			       "cache: expected auto, off or a size such as 500M, found '%.100s'",
+			       t->cache);
 	struct et_recipe recipe;
 	if (et_recipe_parse(t->mode, &recipe, err)) {
 		err->code = code;
@@ -407,7 +419,7 @@ int et_train_read(struct et_train *t, const cJSON *train, const struct et_conf *
 
 int et_train_adopt(struct et_train *t, const struct et_conf *conf, struct et_err *err)
 {
-	static const char *const keys[] = {"epochs", "save_steps", "on_bad_image"};
+	static const char *const keys[] = {"epochs", "save_steps", "on_bad_image", "cache"};
 
 	for (size_t k = 0; k < ET_COUNT(keys); k++) {
 		size_t i = index_of(keys[k]);
@@ -425,7 +437,9 @@ void et_train_free(struct et_train *t)
 	free(t->modes);
 	free(t->augment);
 	free(t->subset);
-	t->class_weights = t->trainable = t->mode = t->modes = t->augment = t->subset = NULL;
+	free(t->cache);
+	t->class_weights = t->trainable = t->mode = t->modes = t->augment = t->subset = t->cache =
+		NULL;
 }
 
 void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)

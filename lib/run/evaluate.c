@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/run.h"
+#include "run/cache.h"
 
 /* Counts predictions: the confusion matrix, and labels among the five largest logits. */
 static void count_rows(const struct et_session *s, const float *logits, const struct et_batch *b,
@@ -45,11 +45,14 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 	p->batches = et_loader_batches(loader);
 	while (!got && (got = et_loader_next(loader, &b, err)) == 1) {
 		struct et_pass pass = {.x = b->x, .n = (int)b->n};
+		struct et_cache *cache = s->val_cache;
 		got = 0;
 		if (et_stopped(s->env)) {
 			got = et_fail(err, ET_ESTOP, "stopped");
 		} else if (b->n) {
+			et_cache_begin(cache, b, 0, et_shape_count(s->spec.input), &pass);
 			const float *logits = et_net_forward(&s->net, &pass);
+			et_cache_end(cache, b, 0, &pass);
 			double norm = et_loss_norm(&s->net.loss, b->n, b->label);
 			struct et_loss_sum part = {0};
 			if (norm > 0)

@@ -12,7 +12,7 @@
 static bool may_change(const char *key)
 {
 	return strcmp(key, "epochs") == 0 || strcmp(key, "save_steps") == 0 ||
-	       strcmp(key, "on_bad_image") == 0;
+	       strcmp(key, "on_bad_image") == 0 || strcmp(key, "cache") == 0;
 }
 
 /* Do both name one file, by whatever path? */
@@ -201,6 +201,54 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
 }
 
+/* Memory that was there when the run was planned may be gone: it is no reason to stop. */
+static void open_cache(struct et_trainer *t, struct et_cache *c, struct et_cache **in_use,
+		       enum et_split split, size_t floats, uint32_t entries)
+{
+	struct et_session *s = t->s;
+	uint64_t variants =
+		split == ET_SPLIT_TRAIN && s->t.cache_variants ? (uint64_t)s->t.cache_variants : 1;
+	struct et_err err;
+
+	if (!entries)
+		return;
+	if (et_cache_open(c, floats, et_dataset_count(s->ds, split), variants, entries,
+			  (size_t)s->t.batch_size, s->cache.file ? t->dir : NULL, &err)) {
+		et_cache_close(c);
+		et_log(s->env, ET_LOG_WARNING, "no feature cache: %s", err.text);
+		return;
+	}
+	*in_use = c;
+}
+
+static void open_caches(struct et_trainer *t)
+{
+	struct et_session *s = t->s;
+	const struct et_cache_plan *p = &s->cache;
+	char bytes[32], wanted[32];
+
+	if (p->why)
+		return;
+	open_cache(t, &t->train_cache, &s->train_cache, ET_SPLIT_TRAIN, p->train_floats, p->train);
+	open_cache(t, &t->val_cache, &s->val_cache, s->val, p->val_floats, p->val);
+	if (s->train_cache || s->val_cache)
+		et_log(s->env, ET_LOG_INFO,
+		       "features of the frozen layers: %s of %s are kept in %s, %zu bytes a "
+		       "picture",
+		       et_human_bytes(p->bytes, bytes), et_human_bytes(p->wanted, wanted),
+		       p->file ? "a file beside the run" : "memory",
+		       (p->train ? p->train_floats : p->val_floats) * sizeof(float));
+}
+
+/* What is known of a picture need not be decoded. */
+static void use_cache(struct et_loader_conf *conf, struct et_cache *cache)
+{
+	if (!cache)
+		return;
+	conf->known = et_cache_known;
+	conf->known_arg = cache;
+}
+
 static int open_files(struct et_trainer *t, struct et_err *err)
 {
 	struct et_session *s = t->s;
@@ -211,9 +259,13 @@ static int open_files(struct et_trainer *t, struct et_err *err)
 	ET_TRY(et_csv_open(&t->steps, t->dir, "steps.csv", ET_STEPS_HEADER, t->state.step, err));
 	ET_TRY(et_csv_open(&t->epochs, t->dir, "epochs.csv", ET_EPOCHS_HEADER, t->state.epoch,
 			   err));
+	open_caches(t);
+	use_cache(&train, s->train_cache);
+	train.variants = (uint64_t)s->t.cache_variants;
 	ET_TRY(et_loader_open(&t->train, &train, err));
 	if (s->val != ET_SPLITS) {
 		struct et_loader_conf val = et_session_loader(s, s->val, false);
+		use_cache(&val, s->val_cache);
 		ET_TRY(et_loader_open(&t->val, &val, err));
 	}
 	t->per_epoch = et_loader_batches(t->train);
@@ -246,7 +298,7 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_result *result,
 	   struct et_err *err)
 {
-	struct et_session s = {.env = env};
+	struct et_session s = {.env = env, .caches = true};
 	struct et_run_info info = {0};
 	struct et_trainer t = {
 		.s = &s, .fit = fit, .begun = et_now(), .steps = {.fd = -1}, .epochs = {.fd = -1}};
@@ -270,6 +322,8 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 	et_csv_close(&t.epochs);
 	et_loader_close(t.train);
 	et_loader_close(t.val);
+	et_cache_close(&t.train_cache);
+	et_cache_close(&t.val_cache);
 	et_run_info_free(&info);
 	et_session_close(&s);
 	return status;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "run/run.h"
+#include "run/cache.h"
 
 /* Bytes of the data room: dataset, batches of the loaders, and the decoding of the largest picture.
  */
@@ -52,6 +52,20 @@ static void count_work(const struct et_session *s, struct et_plan *plan)
 	et_net_count(&s->net, &plan->forward_mac, &plan->backward_mac, &plan->trained_layers);
 }
 
+/* Features take what is left over. */
+static void plan_cache(struct et_session *s, struct et_plan *plan)
+{
+	uint64_t spare = plan->available > plan->peak ? plan->available - plan->peak : 0;
+
+	s->cache = et_cache_plan_of(s, spare);
+	if (s->cache.file)
+		return;
+	plan->training.cache = plan->evaluation.cache = s->cache.bytes;
+	plan->training.total += s->cache.bytes;
+	plan->evaluation.total += s->cache.bytes;
+	plan->peak += s->cache.bytes;
+}
+
 int et_session_plan(struct et_session *s, bool training, struct et_plan *plan, struct et_err *err)
 {
 	int micro = et_session_micro(s);
@@ -78,6 +92,8 @@ int et_session_plan(struct et_session *s, bool training, struct et_plan *plan, s
 		et_machine_rss();
 	plan->available = et_machine_memory(s->env);
 	plan->fits = !plan->available || plan->peak <= plan->available;
+	if (training && s->ds && s->caches)
+		plan_cache(s, plan);
 	return ET_OK;
 }
 

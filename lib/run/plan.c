@@ -6,6 +6,7 @@
 static int plan_session(struct et_session *s, const struct et_plan_request *request,
 			struct et_plan *plan, struct et_err *err)
 {
+	s->caches = true;
 	ET_TRY(et_spec_read(&s->spec, request->spec, err));
 	ET_TRY(et_session_net(s, s->spec.train, request->conf, err));
 	if (request->data)

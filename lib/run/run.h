@@ -23,6 +23,17 @@ void et_log(const struct et_env *env, enum et_log_level level, const char *fmt, 
 
 /* ---- a session: everything that a run needs, opened and planned ------------------------------ */
 
+/* Entries of a session's feature caches, by its settings and what memory is to spare. */
+struct et_cache_plan {
+	size_t train_floats, val_floats; /* of an entry; 0: none */
+	uint32_t train, val;		 /* entries there is room for */
+	uint64_t wanted;		 /* bytes for all of them */
+	uint64_t bytes;			 /* for those there is room for */
+	bool file;			 /* beside the run, not in memory */
+	const char *why;		 /* there is none; NULL where there is one */
+};
+struct et_cache; /* cache.h */
+
 struct et_session {
 	const struct et_env *env;
 	struct et_ctx ctx;
@@ -36,7 +47,10 @@ struct et_session {
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
 	int batch; /* images of the one batch there is, whatever the settings say; 0: they say */
-	bool input_grad;	 /* wanted as well */
+	bool input_grad; /* wanted as well */
+	bool caches;	 /* plans are to have room for features */
+	struct et_cache_plan cache;
+	struct et_cache *train_cache, *val_cache; /* NULL: not kept */
 	struct et_recipe recipe; /* of the whole net: what happens to steps is in it */
 	bool whole;		 /* open the dataset without the subset of the settings */
 };

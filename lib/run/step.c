@@ -8,6 +8,7 @@
 
 struct clock {
 	double forward, backward, update;
+	struct et_pass pass; /* the last one */
 };
 
 /* Says where it went wrong: step, layer, the files of the batch, and what is left. */
@@ -57,7 +58,11 @@ static int gradients(struct et_trainer *t, const struct et_batch *b, double lr,
 				       .first = at,
 				       .rule = s->net.fuse_update ? &rule : NULL};
 		double begun = et_now();
+		et_cache_begin(s->train_cache, b, at, image, &pass);
 		et_net_forward(&s->net, &pass);
+		et_cache_end(s->train_cache, b, at, &pass);
+		clock->pass = pass;
+		clock->pass.rule = NULL; /* once is enough */
 		double between = et_now();
 		et_net_loss(&s->net, &pass, b->label + at, norm > 0 ? norm : 1, true, sum);
 		clock->forward += between - begun;
@@ -118,12 +123,9 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 	const char *lost = et_net_update(&s->net, &s->t, lr, st->step, &norm);
 	clock.update = et_now() - before;
 	if (lost) {
-		struct et_pass pass = {.x = b->x,
-				       .n = (int)et_min(b->n, (size_t)et_session_micro(s)),
-				       .training = true};
 		char what[200];
 		snprintf(what, sizeof(what), "the update made %s NaN or Inf", lost);
-		return diverged(t, b, &pass, what, err);
+		return diverged(t, b, &clock.pass, what, err);
 	}
 	st->step++;
 	st->loss_sum += sum.loss * (double)b->n;

@@ -3,7 +3,7 @@
 #define ET_RUN_TRAINER_H
 
 #include "power/power.h"
-#include "run/run.h"
+#include "run/cache.h"
 
 #define ET_STEPS_HEADER                                                                         \
 	"step,epoch,samples,loss,accuracy,lr,data_ms,forward_ms,backward_ms,update_ms,step_ms," \
@@ -20,8 +20,9 @@ struct et_trainer {
 	struct et_csv steps, epochs;
 	struct et_progress p;
 	struct et_board board;
-	uint64_t per_epoch;    /* batches */
-	double begun, rate_at; /* of this call; of the current rate window */
+	struct et_cache train_cache, val_cache; /* in use where the session points to them */
+	uint64_t per_epoch;			/* batches */
+	double begun, rate_at;			/* of this call; of the current rate window */
 	uint64_t rate_images;
 	double step_s, eval_s; /* smoothed duration of a step; of the last evaluation */
 	uint64_t steps_here, images_here, skipped_here;

@@ -27,15 +27,18 @@ Suite *suite_net(void);
 Suite *suite_optim(void);
 Suite *suite_weights(void);
 Suite *suite_grad(void);
+Suite *suite_features(void);
 Suite *suite_delta(void);
 Suite *suite_filter(void);
 Suite *suite_signs(void);
 Suite *suite_symmetry(void);
 
 static Suite *(*const suites[])(void) = {
-	suite_base,    suite_board, suite_json,	   suite_safetensors, suite_picture, suite_dataset,
-	suite_ref,     suite_kern,  suite_tile,	   suite_rows,	      suite_exp,     suite_update,
-	suite_gemm,    suite_conv,  suite_norm,	   suite_act,	      suite_layout,  suite_pool,
-	suite_loss,    suite_spec,  suite_program, suite_settings,    suite_net,     suite_optim,
-	suite_weights, suite_grad,  suite_filter,  suite_delta,	      suite_signs,   suite_symmetry,
+	suite_base,	suite_board,	suite_json,  suite_safetensors, suite_picture,
+	suite_dataset,	suite_ref,	suite_kern,  suite_tile,	suite_rows,
+	suite_exp,	suite_update,	suite_gemm,  suite_conv,	suite_norm,
+	suite_act,	suite_layout,	suite_pool,  suite_loss,	suite_spec,
+	suite_program,	suite_settings, suite_net,   suite_optim,	suite_weights,
+	suite_grad,	suite_features, suite_delta, suite_filter,	suite_signs,
+	suite_symmetry,
 };

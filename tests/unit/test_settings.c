@@ -79,7 +79,7 @@ START_TEST(table)
 {
 	size_t n;
 	const struct et_setting *s = et_settings(&n);
-	ck_assert_uint_eq(n, 29);
+	ck_assert_uint_eq(n, 31);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_uint_eq(index_of(s[i].key), i);
 		ck_assert_int_gt((int)strlen(s[i].help), 10);
@@ -120,6 +120,8 @@ START_TEST(defaults)
 		{"modes", ""},
 		{"augment", "none"},
 		{"subset", ""},
+		{"cache", "auto"},
+		{"cache_variants", "0"},
 		{"save_steps", "0"},
 		{"val_fraction", "-1"},
 		{"on_bad_image", "fail"},
@@ -264,14 +266,16 @@ START_TEST(members)
 		       "schedule=step", "lr_min=0.11", "warmup=0.12", "step_size=0.13",
 		       "gamma=0.14", "clip_norm=0.15", "label_smoothing=0.16", "class_weights=auto",
 		       "trainable=a", "bn=batch", "mode=filter:4", "modes=m=exact", "augment=b",
-		       "seed=17", "subset=c", "val_fraction=0.18", "on_bad_image=skip",
-		       "save_steps=19"));
+		       "seed=17", "subset=c", "val_fraction=0.18", "on_bad_image=skip", "cache=5M",
+		       "cache_variants=3", "save_steps=19"));
 	ck_assert(t.epochs == 2 && t.batch_size == 40 && t.micro_batch == 4);
 	ck_assert(t.optimizer == ET_ADAMW && t.schedule == ET_STEP && t.bn == ET_BN_BATCH);
 	ck_assert(t.lr == 0.5 && t.momentum == 0.6 && t.weight_decay == 0.7);
 	ck_assert(t.beta1 == 0.8 && t.beta2 == 0.85 && t.eps == 0.01);
 	ck_assert(t.lr_min == 0.11 && t.warmup == 0.12 && t.step_size == 0.13 && t.gamma == 0.14);
 	ck_assert(t.clip_norm == 0.15 && t.label_smoothing == 0.16 && t.val_fraction == 0.18);
+	ck_assert_str_eq(t.cache, "5M");
+	ck_assert_int_eq(t.cache_variants, 3);
 	ck_assert(t.last == 0 && t.seed == 17 && t.on_bad_image == 1 && t.save_steps == 19);
 	ck_assert_str_eq(t.class_weights, "auto");
 	ck_assert_str_eq(t.trainable, "a");
@@ -296,6 +300,8 @@ START_TEST(refusals)
 	refuse(ET_EDATA,
 	       "train: modes: 'a': expected a non-empty string, and no '=' or ';' in either",
 	       "{'modes':{'a':1}}", NULL);
+	refuse(ET_EDATA, "cache: expected auto, off or a size such as 500M, found 'x'",
+	       "{'cache':'x'}", NULL);
 	refuse(ET_EDATA, "mode: unknown technique 'exakt' (did you mean 'exact'?)",
 	       "{'mode':'exakt'}", NULL);
 	refuse(ET_EDATA, "train: mode: expected a string, found an array", "{'mode':['exact']}",

@@ -6,7 +6,7 @@ edgetrain plan s.json --format json >json
 grep -q '"fits": true' json || fail "$(cat json)"
 grep '"training"' json | tr , '\n' | tr -dc '0-9\n' | awk '
 	NF { n++; sum += last; last = $1 }
-	END { exit !(n == 9 && sum == last && sum > 0) }' || fail "the total is not the sum: $(cat json)"
+	END { exit !(n == 10 && sum == last && sum > 0) }' || fail "the total is not the sum: $(cat json)"
 if command -v python3 >/dev/null; then
 	python3 -c 'import json, sys; json.load(sys.stdin)' <json || fail "no JSON: $(cat json)"
 fi
