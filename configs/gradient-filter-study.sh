@@ -3,6 +3,9 @@
 # convolutions of a pretrained network, trained with each gradient mode in turn.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# Numbers with a point, whatever the user's language.
+LC_ALL=C
+export LC_ALL
 
 spec=$here/mcunet-5fps.json out=gradient-filter-study classes=10
 lasts='1 2 3 4' modes='exact filter:2 filter:4 filter:7'
@@ -164,7 +167,7 @@ column() {
 }
 
 median() {
-	sort -g | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+	sort -n | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
 
 milliseconds() {

@@ -116,6 +116,8 @@ static int block(struct writer *w, int in)
 	put(w, ",'out_channels':%d,'stride':%d", out, stride);
 	if (!basic)
 		put(w, ",'expand_ratio':%d", num_int(w->r, 1, 2));
+	if (chance(w, 30))
+		put(w, ",'batchnorm':false");
 	w->weights[w->n] = true;
 	return done(w, (t.h - 1) / stride + 1, (t.w - 1) / stride + 1, out);
 }

@@ -37,7 +37,7 @@ want=$(edgetrain plan study/s.json d --init first/model.safetensors --last 2 --b
 [ "$want" ] && [ "$(cell 4 saved_bytes)" = "$want" ] ||
 	fail "saved $(cell 4 saved_bytes), expected $want"
 # The median of the six steps without the first is one of them.
-awk -F, 'NR > 2 { print $8 }' study/s-last2-exact/steps.csv | sort -g | awk -v m="$(cell 4 forward_ms)" '
+awk -F, 'NR > 2 { print $8 }' study/s-last2-exact/steps.csv | sort -n | awk -v m="$(cell 4 forward_ms)" '
 	{ v[NR] = $1 }
 	END { exit !(NR == 5 && m == v[3]) }' || fail "forward_ms $(cell 4 forward_ms)"
 for setting in '"lr":	0.05,' '"seed":	4,' '"momentum":	0,' '"clip_norm":	2,' '"last":	1,'; do
