@@ -5,10 +5,22 @@
  *   theta = Phi^-1((1+P)/2)     tau = theta * mean|dy|, over the whole batch
  *   |dy| >= tau: stays          |dy| < tau: sign(dy)*tau with probability |dy|/tau, else 0
  *
- * Its expectation is dy. dw and dx see the same pruned dy; db sees dy. P is not the share of zeros:
- * P = 0.9 makes 46 % of a Gaussian zero, for most of what is below tau is rounded up to it at some
- * time. These zeros are single values here and there, and no multiplication is saved on a
- * processor that works on whole vectors: measured on ResNets, see edgetrain-modes(7).
+ * Its expectation is dy. dw and dx see the same pruned dy; db, and batch norm behind, see dy. One
+ * number is drawn for each value, by its place in the whole batch.
+ *
+ * P is not the share of zeros, and zeros here and there save no multiplication in a product that
+ * works on whole vectors. Measured, in per cent of dy, for P = 0.5 / 0.9 / 0.99, over the layers of
+ * configs/fashion-resnet.json (a Gaussian would have 21 / 46 / 62):
+ *
+ *   batch norm by batch   zeros 55-64 / 68-72 / 73-78   whole pixels 0-1 / 0-4 / 0-7
+ *   frozen, fine-tuned    zeros 66-78 / 72-82 / 76-85   whole pixels 5-18 / 9-25 / 12-29
+ *                         (ReLU alone: 42-57)           14 in a row 1-3 / 2-7 / 3-8
+ *
+ * A whole pixel, all of its k values, is what dw's product could leave out; a row of tiles, of 14
+ * pixels, what dx's could. Neither pays for being looked for. Drawing and rounding cost 2 % of a
+ * step. It is otherwise in MobileNetV2 with ImageNet's weights and frozen batch norm: at P = 0.9
+ * 95 % of the dy of its 1x1 expansions are zero, 71 % in exact; a product that goes by single
+ * values would pay there, and only there.
  */
 #include <math.h>
 

@@ -1,6 +1,7 @@
 /* Efficient-Grad's pruning: against the oracle, on average, and where it must not change a bit. */
 #include <string.h>
 
+#include "mode/techniques.h"
 #include "ref_mode.h"
 #include "test_symmetry.h"
 
@@ -196,6 +197,54 @@ START_TEST(prune_streams)
 }
 END_TEST
 
+/* Of normal numbers P = 0.5, 0.9 and 0.99 make 21.0, 46.0 and 61.9 % zero. */
+START_TEST(prune_zeros)
+{
+	enum { N = 40000 };
+	const double p[] = {0.5, 0.9, 0.99}, want[] = {0.2097, 0.4596, 0.6189};
+	struct et_ctx x = context(0, 2);
+	struct et_arena work = arena();
+
+	for (size_t i = 0; i < ET_COUNT(p); i++) {
+		struct et_rng r = num_rng(88, 0);
+		float *dy = num_normal(&r, N);
+		double zeros = 0;
+		et_prune(&x, et_prune_theta(p[i]), 1, 2, 3, 0, N, dy, &work);
+		for (size_t j = 0; j < N; j++)
+			zeros += dy[j] == 0;
+		ck_assert_double_le(fabs(zeros / N - want[i]), 4 * 0.0025);
+	}
+	et_arena_close(&work);
+}
+END_TEST
+
+/* The hook prunes a layer's whole dy with P, and numbers it from the first image of this call. */
+START_TEST(prune_hook)
+{
+	const double opt[ET_MODE_KEYS] = {0.9};
+	const struct et_layer l = {.index = 3, .g = {.p = 40, .q = 5, .k = 10}};
+	struct prune t = {.p = 0.9, .seed = 1, .step = 2, .layer = 3, .first = 8000, .n = 6000};
+	struct et_ctx x = context(0, 2);
+	struct et_arena work = arena();
+	struct et_call c = {.x = &x,
+			    .layer = &l,
+			    .opt = opt,
+			    .n = 3,
+			    .seed = 1,
+			    .step = 2,
+			    .first = 4,
+			    .work = &work};
+	float dy[6001];
+
+	for (size_t i = 0; i < ET_COUNT(dy); i++)
+		dy[i] = 1;
+	et_mode_efficientgrad.delta(&c, dy);
+	num_check_bits("dy", dy, pruned(t), t.n * sizeof(float));
+	ck_assert(dy[6000] == 1);
+	et_arena_close(&work);
+}
+END_TEST
+
 TCase *tcase_prune(void)
 {
 	TCase *tc = num_tcase("pruning");
@@ -204,5 +253,7 @@ TCase *tcase_prune(void)
 	tcase_add_test(tc, prune_nothing);
 	tcase_add_test(tc, prune_unbiased);
 	tcase_add_test(tc, prune_streams);
+	tcase_add_test(tc, prune_zeros);
+	tcase_add_test(tc, prune_hook);
 	return tc;
 }
