@@ -59,7 +59,7 @@ static const struct et_setting table[] = {
 	{"on_bad_image", ET_SET_CHOICE, "fail|skip", 0, 0, "fail",
 	 "what to do about a picture that cannot be read"},
 	{"cache", ET_SET_TEXT, "SIZE|auto|off", 0, 0, "auto",
-	 "room for what frozen layers make of the pictures; auto: what memory there is to spare"},
+	 "room for what frozen layers make of the pictures; auto: half of the memory to spare"},
 	{"cache_variants", ET_SET_INT, "K", 0, 1000, "0",
 	 "augment each picture in K ways only, so that their features can be kept; 0: no limit"},
 	{"save_steps", ET_SET_INT, "N", 0, 1000000000, "0",

@@ -3,8 +3,8 @@
 
 #include "run/cache.h"
 
-/* Of the memory to spare, the system's own file cache gets its part. */
-#define SHARE(bytes) ((bytes) / 4 * 3)
+/* Of the memory to spare, others on the machine get as much, the system's own file cache first. */
+#define SHARE(bytes) ((bytes) / 2)
 
 static bool augments(const struct et_augment *a)
 {
