@@ -175,6 +175,45 @@ static void augment_all(struct et_loader_conf *conf)
 		0);
 }
 
+/* What is known of a picture is not decoded; the others of its batch are as ever. */
+static bool know_odd(void *arg, uint64_t epoch, uint32_t sample)
+{
+	(void)arg;
+	return (epoch + sample) % 2 == 1;
+}
+
+START_TEST(known)
+{
+	struct et_dataset *ds = loader_pictures();
+	struct et_loader_conf conf = loader_conf_of(ds);
+	struct et_loader *l = loader_open(&conf);
+	struct epoch *all = &loader_got[0];
+	const struct et_batch *b;
+	struct et_err err;
+	static const float nothing[FLOATS];
+	loader_read(l, 1, 0, all);
+	et_loader_close(l);
+	conf.known = know_odd;
+	conf.depth = 5; /* every batch in a buffer that is still zero */
+	l = loader_open(&conf);
+	ck_assert_int_eq(et_loader_start(l, 1, 0, &err), 0);
+	for (size_t at = 0; et_loader_next(l, &b, &err) == 1; at += b->n) {
+		ck_assert_uint_eq(b->epoch, 1);
+		for (size_t i = 0; i < b->n; i++) {
+			bool is = b->sample[i] % 2 == 0;
+			ck_assert_uint_eq(b->sample[i], all->sample[at + i]);
+			ck_assert_int_eq(b->label[i], all->label[at + i]);
+			ck_assert_int_eq(b->known[i], is);
+			ck_assert_mem_eq(b->x + i * FLOATS, is ? nothing : all->x[at + i],
+					 sizeof(nothing));
+		}
+		et_loader_done(l, b);
+	}
+	et_loader_close(l);
+	et_dataset_close(ds);
+}
+END_TEST
+
 START_TEST(any_workers)
 {
 	struct et_dataset *ds = loader_pictures();
@@ -276,6 +315,28 @@ START_TEST(bytes)
 }
 END_TEST
 
+/* With two variants, epoch 5 augments as epoch 1 does, in its own order. */
+START_TEST(variants)
+{
+	struct et_dataset *ds = loader_pictures();
+	struct et_loader_conf conf = loader_conf_of(ds);
+	struct et_loader *l;
+	augment_all(&conf);
+	conf.shuffle = false;
+	l = loader_open(&conf);
+	loader_read(l, 1, 0, &loader_got[0]);
+	loader_read(l, 5, 0, &loader_got[1]);
+	ck_assert(memcmp(loader_got[0].x, loader_got[1].x, sizeof(loader_got[0].x)) != 0);
+	et_loader_close(l);
+	conf.variants = 2;
+	l = loader_open(&conf);
+	loader_read(l, 5, 0, &loader_got[1]);
+	ck_assert_mem_eq(loader_got[0].x, loader_got[1].x, sizeof(loader_got[0].x));
+	et_loader_close(l);
+	et_dataset_close(ds);
+}
+END_TEST
+
 TCase *tcase_loader(void)
 {
 	TCase *tc = tcase_create("loader");
@@ -283,6 +344,8 @@ TCase *tcase_loader(void)
 	tcase_add_checked_fixture(tc, scratch_open, scratch_close);
 	tcase_add_test(tc, in_order);
 	tcase_add_test(tc, dropped);
+	tcase_add_test(tc, known);
+	tcase_add_test(tc, variants);
 	tcase_add_loop_test(tc, any_workers, 0, SHAPES);
 	tcase_add_test(tc, restart);
 	tcase_add_test(tc, bytes);
