@@ -39,10 +39,12 @@ usage() {
 	\$EDGETRAIN, else build/edgetrain of this source tree, else edgetrain.
 
 	Columns: accuracy and best_accuracy on the test pictures after the last and the best
-	epoch; milliseconds are medians over all steps but the first; saved_bytes is what forward
-	keeps for backward, total_bytes all memory of training, both as 'edgetrain plan' says;
-	memory_mb the resident memory at its highest; energy_j_per_epoch is empty where no
-	sensor measured it.
+	epoch; seconds_per_epoch the mean of all epochs, milliseconds medians over the steps of
+	the last one; saved_bytes is what forward keeps for backward, total_bytes all memory of
+	training, both as 'edgetrain plan' says; memory_mb the resident memory at its highest;
+	energy_j_per_epoch is empty where no sensor measured it. What the frozen layers make of
+	the pictures is kept from the first epoch on: add -- --cache=off to see every epoch
+	compute it, as the paper's did.
 	END
 }
 
@@ -159,11 +161,11 @@ quoted() {
 	esac
 }
 
-# column FILE NAME: the cells of a column.
+# column FILE NAME [EPOCH]: the cells of a column, of all rows or those of an epoch.
 column() {
-	awk -F, -v name="$2" '
-		NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next }
-		at && $at != "" { print $at }' "$1"
+	awk -F, -v name="$2" -v epoch="${3:-}" '
+		NR == 1 { for (i = 1; i <= NF; i++) { if ($i == name) at = i; if ($i == "epoch") e = i }; next }
+		at && $at != "" && (epoch == "" || $e == epoch) { print $at }' "$1"
 }
 
 median() {
@@ -171,7 +173,8 @@ median() {
 }
 
 milliseconds() {
-	column "$1/steps.csv" "$2_ms" | sed 1d | median | awk '{ printf "%.3f", $1 }'
+	epoch=$(tail -n 1 "$1/epochs.csv" | cut -d , -f 1)
+	column "$1/steps.csv" "$2_ms" "$epoch" | median | awk '{ printf "%.3f", $1 }'
 }
 
 # planned JSON WHAT: bytes of training.
@@ -194,6 +197,20 @@ cells() {
 			'{ s += $1 } END { if (NR) printf "%.1f", s / epochs }')"
 }
 
+# plan FIT-OPTION...: what is planned for them; those about messages are not for it.
+plan() {
+	left=$#
+	while [ $left -gt 0 ]; do
+		case $1 in
+		-q | --quiet | -v | --verbose) ;;
+		*) set -- "$@" "$1" ;;
+		esac
+		shift
+		left=$((left - 1))
+	done
+	"$edgetrain" plan --format=json --init="$weights" "$net" "$@"
+}
+
 # train LAST MODE FIT-OPTION...: a run, and its row.
 train() {
 	last=$1 mode=$2
@@ -203,13 +220,13 @@ train() {
 	awk -v key="$key" 'index($0, key) == 1 { found = 1 } END { exit !found }' "$csv" && return
 	say "last $last, $mode"
 	# shellcheck disable=SC2086 # words
-	set -- "$net" $common --last="$last" --mode="$mode" "$@"
-	plan=$("$edgetrain" plan --format=json --init="$weights" "$@") || exit
+	set -- $common --last="$last" --mode="$mode" "$@"
+	plan=$(plan "$@") || exit
 	if [ -e "$run/state.safetensors" ]; then
-		"$edgetrain" fit --resume="$run" || exit
+		"$edgetrain" fit --resume="$run" "$@" || exit
 	else
 		rm -rf "$run" # stopped before it had anything to go on with
-		"$edgetrain" fit --init="$weights" --out="$run" "$@" "$data" || exit
+		"$edgetrain" fit --init="$weights" --out="$run" "$@" "$net" "$data" || exit
 	fi
 	# One write, so that a row is there or is not.
 	printf '%s\n' "$key$(cells "$run" "$plan")" >>"$csv"

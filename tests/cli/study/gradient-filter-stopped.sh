@@ -19,7 +19,7 @@ data d 60 15 && spec s.json && edgetrain fit s.json d --epochs 1 -q -o first || 
 
 run() {
 	EDGETRAIN=./et "$study" --spec s.json --classes 3 --last 1 --modes exact --epochs 150 \
-		--batch-size 10 --out "$1" first/model.safetensors d -- --save-steps 2 >out 2>err
+		--batch-size 10 --out "$1" first/model.safetensors d -- --save-steps 2 --threads 1 -q >out 2>err
 }
 run whole || fail "$(cat err)"
 : >armed
