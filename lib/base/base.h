@@ -87,7 +87,8 @@ enum et_stream {
 	ET_STREAM_DROPOUT = 4, /* (step, layer, element) */
 	ET_STREAM_SPLIT = 5,   /* train/val split */
 	ET_STREAM_MODE = 6,    /* gradient modes: (step, layer, element) */
-	ET_STREAM_TEST = 7
+	ET_STREAM_TEST = 7,
+	ET_STREAM_BENCH = 8 /* order of modes in a round */
 };
 
 /* A short stream of numbers for one (seed, stream, a, b): at most 2^32 blocks of four. */

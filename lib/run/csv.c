@@ -1,6 +1,7 @@
 /* Append-only CSV files that survive kills: a resume cuts off what lies beyond its checkpoint. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,4 +117,12 @@ void et_csv_close(struct et_csv *c)
 	free(c->path);
 	c->path = NULL;
 	c->fd = -1;
+}
+
+const char *et_csv_cell(const char *fmt, double v, char buf[32])
+{
+	buf[0] = 0;
+	if (!isnan(v))
+		snprintf(buf, 32, fmt, v);
+	return buf;
 }

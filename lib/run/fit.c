@@ -68,33 +68,6 @@ static int check_spec(const struct et_spec *run, const struct et_fit *fit, struc
 			      fit->spec, fit->resume, fit->resume);
 }
 
-/* ---- weights to start from ------------------------------------------------------------------- */
-
-static int load_init(struct et_session *s, const char *path, struct et_err *err)
-{
-	struct et_st st;
-	char dropped[256];
-
-	if (et_path_is_dir(path))
-		return et_fail(err, ET_EUSAGE,
-			       "--init %s: expected a file of weights, found a directory; a run is "
-			       "continued with --resume %s",
-			       path, path);
-	ET_TRY(et_st_open(&st, path, err));
-	int status = et_net_read(&s->net, &st, false, dropped, err);
-	et_st_close(&st);
-	if (!status && *dropped)
-		et_log(s->env, ET_LOG_INFO,
-		       "the classifier starts anew, its number of classes differs: %s", dropped);
-	return status;
-}
-
-static int start_weights(struct et_session *s, const char *init, struct et_err *err)
-{
-	et_net_init(&s->net, (uint64_t)s->t.seed);
-	return init ? load_init(s, init, err) : ET_OK;
-}
-
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static const char *val_name(const struct et_session *s)
@@ -146,7 +119,7 @@ static int open_new(struct et_trainer *t, const struct et_fit *fit, struct et_er
 	ET_TRY(et_session_fits(s, true, &plan, err));
 	describe(s, fit->data, &plan);
 	ET_TRY(et_net_alloc(&s->net, err));
-	ET_TRY(start_weights(s, fit->init, err));
+	ET_TRY(et_session_start(s, fit->init, err));
 	ET_TRY(et_dir_make(fit->out, err));
 	t->dir = fit->out;
 	ET_TRY(et_run_describe(s, fit->out, fit->data, fit->init, err));
@@ -197,7 +170,7 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 	ET_TRY(found);
 	if (found)
 		return ET_OK;
-	ET_TRY(start_weights(s, info->init, err));
+	ET_TRY(et_session_start(s, info->init, err));
 	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
 }
 

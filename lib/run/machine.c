@@ -53,20 +53,25 @@ unsigned et_machine_workers(const struct et_env *env)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? 2 : 1;
 }
 
-uint64_t et_machine_memory(const struct et_env *env)
+/* The number after "NAME:" in a file of /proc; 0 where there is none. */
+static uint64_t proc_kb(const char *path, const char *name)
 {
 	char line[200];
 	unsigned long long kb = 0;
+	size_t n = strlen(name);
+	FILE *f = fopen(path, "re");
 
-	if (env->max_memory)
-		return env->max_memory;
-	FILE *f = fopen("/proc/meminfo", "re");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1)
+		if (strncmp(line, name, n) == 0 && sscanf(line + n, ": %llu kB", &kb) == 1)
 			break;
 	if (f)
 		fclose(f);
-	return (uint64_t)kb * 1024;
+	return kb;
+}
+
+uint64_t et_machine_memory(const struct et_env *env)
+{
+	return env->max_memory ? env->max_memory : proc_kb("/proc/meminfo", "MemAvailable") * 1024;
 }
 
 uint64_t et_machine_rss(void)
@@ -85,6 +90,21 @@ uint64_t et_machine_peak_rss(void)
 {
 	struct rusage u;
 	return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_maxrss * 1024 : 0;
+}
+
+bool et_machine_mark_peak(void)
+{
+	FILE *f = fopen("/proc/self/clear_refs", "we");
+	bool done = f && fputs("5", f) >= 0;
+
+	if (f && fclose(f) != 0)
+		done = false;
+	return done;
+}
+
+uint64_t et_machine_marked_peak(void)
+{
+	return proc_kb("/proc/self/status", "VmHWM") * 1024;
 }
 
 bool et_stopped(const struct et_env *env)

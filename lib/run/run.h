@@ -17,6 +17,9 @@ unsigned et_machine_workers(const struct et_env *env);
 uint64_t et_machine_memory(const struct et_env *env);
 uint64_t et_machine_rss(void);	    /* resident now, bytes; 0 = unknown */
 uint64_t et_machine_peak_rss(void); /* the most so far */
+/* Begins the measuring of a peak anew; false where the kernel does not allow it. */
+bool et_machine_mark_peak(void);
+uint64_t et_machine_marked_peak(void); /* the most since then; 0 = unknown */
 bool et_stopped(const struct et_env *env);
 void et_log(const struct et_env *env, enum et_log_level level, const char *fmt, ...)
 	ET_PRINTF(3, 4);
@@ -53,6 +56,7 @@ struct et_session {
 	struct et_cache *train_cache, *val_cache; /* NULL: not kept */
 	struct et_recipe recipe; /* of the whole net: what happens to steps is in it */
 	bool whole;		 /* open the dataset without the subset of the settings */
+	bool probing; /* nets of gradients to look at: as a mode computes them, none fused away */
 };
 
 /*
@@ -61,6 +65,15 @@ struct et_session {
  */
 int et_session_net(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
 		   struct et_err *err) ET_MUST_CHECK;
+/* The halves of that: the settings, and a net by them in place of the one there may be. */
+int et_session_settings(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
+			struct et_err *err) ET_MUST_CHECK;
+int et_session_build(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
+/*
+ * The weights that a new run starts from: by the seed, or with `init` from that file; a classifier
+ * of another number of classes starts anew, which is logged.
+ */
+int et_session_start(struct et_session *s, const char *init, struct et_err *err) ET_MUST_CHECK;
 /* Opens the dataset and checks that it fits the spec. */
 int et_session_data(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
 /* The weights of classes as the settings say, for those who open no dataset: "auto" is ET_EUSAGE.
@@ -85,6 +98,26 @@ int et_session_plan(struct et_session *s, bool training, struct et_plan *plan,
  * available. */
 int et_session_fits(struct et_session *s, bool training, struct et_plan *plan,
 		    struct et_err *err) ET_MUST_CHECK;
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+struct et_step {
+	uint64_t number;	/* given: steps done before */
+	double lr;		/* given */
+	struct et_loss_sum sum; /* of the batch; to begin with all zero, as the rest */
+	double forward_s, backward_s, update_s;
+	char lost[200];	     /* what became NaN or Inf, if anything did */
+	struct et_pass pass; /* the last one, to be looked at again */
+};
+/* Would batch norm see a single value a channel, or is there nothing? Such a batch is passed over.
+ */
+bool et_step_too_small(const struct et_session *s, const struct et_batch *b);
+/* Forward and backward of the whole batch, in micro-batches; false when the loss is not finite. */
+bool et_step_gradients(struct et_session *s, const struct et_batch *b, struct et_step *step);
+/* The same and the update; false, too, when a weight is not finite. */
+bool et_step_run(struct et_session *s, const struct et_batch *b, struct et_step *step);
+/* Where NaN or Inf is first found in a step that failed; before the batch is given back. */
+void et_step_blame(struct et_session *s, const struct et_step *step, char *buf, size_t n);
 
 /* ---- evaluation ------------------------------------------------------------------------------ */
 
@@ -183,5 +216,7 @@ int et_csv_row(struct et_csv *c, struct et_err *err, const char *fmt, ...) ET_MU
 /* Everything written so far, onto the disk. */
 int et_csv_sync(struct et_csv *c, struct et_err *err) ET_MUST_CHECK;
 void et_csv_close(struct et_csv *c);
+/* Text of a number by a format for one double, or an empty cell where it is unknown: NaN. */
+const char *et_csv_cell(const char *fmt, double v, char buf[32]);
 
 #endif

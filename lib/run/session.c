@@ -58,8 +58,8 @@ static int check_batch_norm(const struct et_session *s, struct et_err *err)
 	return ET_OK;
 }
 
-int et_session_net(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
-		   struct et_err *err)
+int et_session_settings(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
+			struct et_err *err)
 {
 	ET_TRY(et_machine_ctx(s->env, &s->ctx, err));
 	ET_TRY(et_train_read(&s->t, train, conf, err));
@@ -75,19 +75,35 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 				   .crop_pct = s->spec.crop_pct};
 	memcpy(s->prep.mean, s->spec.mean, sizeof(s->prep.mean));
 	memcpy(s->prep.std, s->spec.std, sizeof(s->prep.std));
+	s->val = ET_SPLITS;
+	return ET_OK;
+}
+
+int et_session_build(struct et_session *s, struct et_err *err)
+{
+	et_net_free(&s->net);
 	ET_TRY(et_net_build(&s->net, &s->spec, &s->ctx, err));
 	s->net.want_input_grad = s->input_grad;
+	s->net.want_probes = s->net.unchained = s->probing;
 	bool frozen = s->t.bn == ET_BN_FROZEN || (s->t.bn == ET_BN_AUTO && s->has_init);
 	ET_TRY(et_net_select(&s->net, s->t.trainable, s->t.last, frozen, err));
 	s->net.loaded = s->has_init;
 	ET_TRY(et_net_set_modes(&s->net, s->t.mode, s->t.modes, &s->recipe, err));
 	s->net.loss.smoothing = (float)s->t.label_smoothing;
-	s->val = ET_SPLITS;
+	s->net.loss.weight = s->class_weight;
 	/* Nothing but SGD's step may want to see a gradient. */
-	s->net.fuse_update = !s->batch && s->t.optimizer == ET_SGD && s->t.clip_norm <= 0 &&
-			     et_session_micro(s) >= s->t.batch_size && !et_session_coasts(s);
+	s->net.fuse_update = s->t.optimizer == ET_SGD && s->t.clip_norm <= 0 &&
+			     et_session_micro(s) >= s->t.batch_size && !et_session_coasts(s) &&
+			     !s->probing && !s->batch;
 	ET_TRY(check_modes(s, err));
 	return check_batch_norm(s, err);
+}
+
+int et_session_net(struct et_session *s, const struct cJSON *train, const struct et_conf *conf,
+		   struct et_err *err)
+{
+	ET_TRY(et_session_settings(s, train, conf, err));
+	return et_session_build(s, err);
 }
 
 /* ---- class weights --------------------------------------------------------------------------- */

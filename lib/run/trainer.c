@@ -64,17 +64,6 @@ static int stop_here(struct et_trainer *t, struct et_err *err)
 		       t->state.step, t->dir);
 }
 
-/* Would batch norm see a single value a channel? Such a last batch is passed over. */
-static bool too_small(const struct et_session *s, const struct et_batch *b)
-{
-	for (int i = 0; i < s->net.n; i++) {
-		const struct et_node *node = &s->net.nodes[i];
-		if (node->bn_batch && b->n * (size_t)node->out.h * (size_t)node->out.w < 2)
-			return true;
-	}
-	return b->n == 0;
-}
-
 static int train_epoch(struct et_trainer *t, struct et_err *err)
 {
 	struct et_state *st = &t->state;
@@ -86,8 +75,9 @@ static int train_epoch(struct et_trainer *t, struct et_err *err)
 		if (b->dropped)
 			got = et_trainer_skip(t, err);
 		else
-			got = too_small(t->s, b) ? ET_OK
-						 : et_trainer_step(t, b, et_now() - waited, err);
+			got = et_step_too_small(t->s, b)
+				      ? ET_OK
+				      : et_trainer_step(t, b, et_now() - waited, err);
 		st->skipped += b->skipped;
 		st->batch++;
 		et_loader_done(t->train, b);
@@ -127,16 +117,6 @@ static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err
 	return ET_OK;
 }
 
-/* Text of a number, or an empty cell where it is unknown. */
-static const char *cell(double v, char buf[32])
-{
-	if (isnan(v))
-		buf[0] = 0;
-	else
-		snprintf(buf, 32, "%.7g", v);
-	return buf;
-}
-
 static int finish_epoch(struct et_trainer *t, struct et_err *err)
 {
 	struct et_state *st = &t->state;
@@ -151,9 +131,10 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	e.lr = clock ? et_train_lr(&t->s->t, clock - 1, t->per_epoch) : NAN;
 	e.images_per_s = st->seconds > 0 ? (double)st->images / st->seconds : NAN;
 	ET_TRY(et_csv_row(&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64, e.epoch,
-			  cell(e.loss, c[0]), cell(e.accuracy, c[1]), cell(e.val_loss, c[2]),
-			  cell(e.val_accuracy, c[3]), cell(e.lr, c[4]), e.seconds, e.images_per_s,
-			  e.skipped));
+			  et_csv_cell("%.7g", e.loss, c[0]), et_csv_cell("%.7g", e.accuracy, c[1]),
+			  et_csv_cell("%.7g", e.val_loss, c[2]),
+			  et_csv_cell("%.7g", e.val_accuracy, c[3]),
+			  et_csv_cell("%.7g", e.lr, c[4]), e.seconds, e.images_per_s, e.skipped));
 
 	double judged = t->val ? e.val_accuracy : e.accuracy;
 	e.best = st->best_epoch == 0 || judged > st->best_accuracy;
