@@ -32,7 +32,7 @@ struct command {
 	int (*options)(struct call *c, struct options *o, struct et_err *err);
 	int (*run)(struct call *c, struct et_err *err);
 };
-extern const struct command command_fit, command_eval, command_plan, command_grad;
+extern const struct command command_fit, command_eval, command_bench, command_plan, command_grad;
 
 /*
  * Parses argv[1..argc), runs, and says what went wrong. env holds what stood before the command's
@@ -82,6 +82,7 @@ void signals_die(void);
 /* On a terminal one line redrawn in place, otherwise plain lines now and then. */
 struct progress {
 	const char *command;
+	const char *what; /* said in front of every line; NULL: nothing */
 	bool quiet, live, colour;
 	bool shown;		 /* the live line is on the screen */
 	double last;		 /* when a line was last written, et_now() */

@@ -67,6 +67,18 @@ int options_add_settings(struct options *o, struct et_conf *conf, const char *co
 	return ET_OK;
 }
 
+void options_drop_settings(struct options *o, const char *const *names)
+{
+	for (; *names; names++)
+		for (size_t i = 0; i < o->n; i++)
+			if (o->all[i].kind == OPTION_SETTING &&
+			    strcmp(o->all[i].name, *names) == 0) {
+				o->n--;
+				memmove(&o->all[i], &o->all[i + 1], (o->n - i) * sizeof(*o->all));
+				break;
+			}
+}
+
 void options_free(struct options *o)
 {
 	for (size_t i = 0; i < o->n_names; i++)

@@ -49,6 +49,8 @@ int options_add(struct options *o, const struct option *add, size_t n,
  */
 int options_add_settings(struct options *o, struct et_conf *conf, const char *const *keys,
 			 struct et_err *err) ET_MUST_CHECK;
+/* Takes settings out again that a command has no use for: their names, with dashes, up to NULL. */
+void options_drop_settings(struct options *o, const char *const *names);
 void options_free(struct options *o);
 
 /*

@@ -11,7 +11,7 @@
 
 #define REDRAW_S 0.125 /* between two states of the live line */
 #define PLAIN_S	 30.0  /* between two plain lines */
-#define FIELDS	 8
+#define FIELDS	 9
 #define FIELD	 40
 
 /* A line as fields; when it is too long for the terminal those of the highest rank go first. */
@@ -93,6 +93,8 @@ static void add_rate(struct line *l, int rank, double images_per_s)
 
 static void compose(struct line *l, const struct progress *p, const struct et_progress *now)
 {
+	if (p->what)
+		add(l, 0, "%s", p->what);
 	if (now->epochs)
 		add(l, 0, "epoch %llu/%llu", (unsigned long long)now->epoch,
 		    (unsigned long long)now->epochs);
@@ -193,6 +195,8 @@ void progress_epoch(void *arg, const struct et_epoch *e)
 		return;
 	progress_close(p);
 	struct line l = {.n = 0};
+	if (p->what)
+		add(&l, 0, "%s", p->what);
 	add(&l, 0, "epoch %llu", (unsigned long long)e->epoch);
 	add_number(&l, 0, "loss", e->loss);
 	add_number(&l, 0, "accuracy", e->accuracy);

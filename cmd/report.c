@@ -69,21 +69,6 @@ void print_classes(FILE *out, const struct et_eval_result *r)
 	}
 }
 
-static void put_csv_text(FILE *out, const char *text)
-{
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, out);
-		return;
-	}
-	fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 int write_confusion(const char *path, const struct et_eval_result *r, struct et_err *err)
 {
 	char *text = NULL;
@@ -94,11 +79,11 @@ int write_confusion(const char *path, const struct et_eval_result *r, struct et_
 	fputs("class", out);
 	for (size_t i = 0; i < n; i++) {
 		fputc(',', out);
-		put_csv_text(out, r->class_names[i]);
+		et_csv_text(out, r->class_names[i]);
 	}
 	fputc('\n', out);
 	for (size_t i = 0; i < n; i++) {
-		put_csv_text(out, r->class_names[i]);
+		et_csv_text(out, r->class_names[i]);
 		for (size_t k = 0; k < n; k++)
 			fprintf(out, ",%llu", (unsigned long long)r->confusion[i * n + k]);
 		fputc('\n', out);

@@ -214,4 +214,71 @@ struct et_grad_result {
 int et_grad(const struct et_env *env, const struct et_grad *grad, struct et_grad_result *result,
 	    struct et_err *err) ET_MUST_CHECK;
 
+/* ---- bench ----------------------------------------------------------------------------------- */
+
+/*
+ * Gradient modes side by side. Every mode trains on the same batches from the same weights: in
+ * rounds, in each of which every mode has a block of steps, in an order drawn anew. A block opens
+ * the net of its mode (one at a time, so that its memory can be measured), takes one step that
+ * does not count, then those that do. Where a number is not known it is NaN.
+ */
+struct et_spread {
+	double median, iqr; /* quartiles between neighbours by linear interpolation */
+};
+
+/* What a mode does to the gradients of one layer; means over a batch of each round. */
+struct et_bench_layer {
+	char *name;
+	double cosine, ratio; /* gradient of the weights and exact's: their cosine; their norms */
+	double dx_cosine, dx_ratio; /* the same for the gradient of the input, from the same dy */
+	double zeros;		    /* share of dy that is 0 as the layer's products see it */
+};
+
+struct et_bench_mode {
+	char *recipe; /* as it was given */
+	uint64_t steps;
+	/* Milliseconds of a step: waiting for data, forward, backward, update; all of it. */
+	struct et_spread data, forward, backward, update, step;
+	double speedup;	       /* median step of the first mode / of this one */
+	uint64_t peak_memory;  /* resident, the most in any block; 0: cannot be measured here */
+	uint64_t planned_peak; /* what was planned for that */
+	uint64_t saved;	       /* bytes kept from forward to backward */
+	double energy_j;       /* a step */
+	double cosine, ratio;  /* gradient of all weights of layers and exact's */
+	int layers;
+	struct et_bench_layer *layer;			 /* those whose weights train */
+	double val_accuracy, best_val_accuracy, seconds; /* of a whole training */
+};
+
+struct et_bench {
+	const char *spec, *data;
+	const char *init;  /* weights to start from; NULL: random */
+	const char *modes; /* recipes, separated by commas or semicolons; exact is moved to the
+			      front */
+	int steps;	   /* that count, of each mode */
+	int epochs;	   /* of a whole training in each mode; 0: none */
+	const char *out;   /* directory for bench.csv, layers.csv and, with epochs, the runs; NULL:
+			      nothing is kept */
+	const struct et_conf *conf;
+	/* After every step; mode is the recipe at work. With epochs also all that et_fit() tells.
+	 */
+	void (*progress)(void *arg, const char *mode, const struct et_progress *p);
+	void (*epoch)(void *arg, const char *mode, const struct et_epoch *e);
+	void *arg;
+};
+struct et_bench_result {
+	int modes;
+	struct et_bench_mode *mode;
+	int batch_size, rounds;
+	const char *val_split; /* as in et_fit_result */
+};
+/*
+ * Everything is checked before anything runs: ET_EUSAGE for a recipe that is wrong or that no layer
+ * takes, ET_EFIT naming the mode that does not fit. ET_ESTOP: stopped on request, no file of
+ * numbers was written. ET_EDIVERGED names mode and step. After an error there is nothing to free.
+ */
+int et_bench(const struct et_env *env, const struct et_bench *bench, struct et_bench_result *result,
+	     struct et_err *err) ET_MUST_CHECK;
+void et_bench_free(struct et_bench_result *result);
+
 #endif

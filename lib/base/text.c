@@ -1,4 +1,4 @@
-/* UTF-8, the nearest known word, and name patterns. */
+/* UTF-8, the nearest known word, name patterns, cells of CSV. */
 #include <string.h>
 
 #include "base/base.h"
@@ -168,4 +168,19 @@ bool et_glob_match(const char *glob, const char *name)
 	while (*glob == '*')
 		glob++;
 	return *glob == '\0';
+}
+
+void et_csv_text(FILE *out, const char *text)
+{
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
@@ -27,6 +28,9 @@ bool et_parse_size(const char *s, uint64_t *v);
 
 /* "12.3 MB" style text of a byte count (powers of 1000) into buf; returns buf. */
 const char *et_human_bytes(uint64_t n, char buf[32]);
+
+/* A text as a cell of CSV, quoted where it has to be (RFC 4180). */
+void et_csv_text(FILE *out, const char *text);
 
 /* CLOCK_MONOTONIC in seconds. */
 double et_now(void);

@@ -53,6 +53,17 @@ int et_recipe_parse(const char *text, struct et_recipe *recipe, struct et_err *e
 /* The same as text again, what goes without saying left out; "exact" for nothing. Returns buf. */
 const char *et_recipe_text(const struct et_recipe *recipe, char *buf, size_t n);
 
+#define ET_RECIPES     64  /* of a list */
+#define ET_RECIPE_TEXT 256 /* bytes of one */
+/*
+ * A list of recipes, each of them checked: separated by ';', or by ',' where what follows is no
+ * option of the recipe before it: a technique's name up to the end or one of ",;:+", or anything
+ * before a ':', or behind a technique without options. Returns how many, in *list, which the caller
+ * frees. ET_EUSAGE as et_recipe_parse().
+ */
+int et_recipe_list(const char *text, char (**list)[ET_RECIPE_TEXT],
+		   struct et_err *err) ET_MUST_CHECK;
+
 /* ---- what a mode gets to see ----------------------------------------------------------------- */
 
 /* A layer with weights: a convolution, or a linear layer as a 1x1 one on a 1x1 picture. */

@@ -70,19 +70,10 @@ static int check_spec(const struct et_spec *run, const struct et_fit *fit, struc
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static const char *val_name(const struct et_session *s)
-{
-	if (s->val == ET_SPLITS)
-		return NULL;
-	if (s->val == ET_SPLIT_TEST)
-		return "test";
-	return et_dataset_held_out(s->ds) ? "held out" : "val";
-}
-
 static void describe(const struct et_session *s, const char *data, const struct et_plan *plan)
 {
 	char need[32], have[32], modes[512];
-	const char *val = val_name(s);
+	const char *val = et_session_val_name(s);
 
 	et_log(s->env, ET_LOG_INFO,
 	       "%s: %s, %zu pictures to train on, %zu to validate on (%s), %d classes", data,
@@ -262,7 +253,7 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 				    .best_val_accuracy = st->best_accuracy,
 				    .best_epoch = st->best_epoch,
 				    .seconds = et_now() - t->begun,
-				    .val_split = val_name(t->s),
+				    .val_split = et_session_val_name(t->s),
 				    .skipped = et_dataset_skipped(t->s->ds) + st->all_skipped,
 				    .peak_memory = et_machine_peak_rss()};
 	r->images_per_s = r->seconds > 0 ? (double)r->images / r->seconds : NAN;

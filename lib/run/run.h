@@ -81,6 +81,8 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err) 
 int et_session_class_weights(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
 /* All weights from a file, the classifier's too; batch norm's counters may be missing. */
 int et_session_load(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
+/* What a run is validated on, for people: "val", "test", "held out" or NULL. */
+const char *et_session_val_name(const struct et_session *s);
 void et_session_close(struct et_session *s);
 
 /* Does the optimizer take a step without a gradient where a batch is skipped? */

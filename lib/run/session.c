@@ -248,6 +248,15 @@ int et_session_load(struct et_session *s, const char *path, struct et_err *err)
 	return status;
 }
 
+const char *et_session_val_name(const struct et_session *s)
+{
+	if (s->val == ET_SPLITS)
+		return NULL;
+	if (s->val == ET_SPLIT_TEST)
+		return "test";
+	return et_dataset_held_out(s->ds) ? "held out" : "val";
+}
+
 int et_session_micro(const struct et_session *s)
 {
 	return s->t.micro_batch ? s->t.micro_batch : s->t.batch_size;
