@@ -13,6 +13,11 @@ struct et_spread et_spread_of(double *v, size_t n);
 struct et_likeness {
 	double dot, a, b;
 };
+/*
+ * Adds a parameter's gradient, which taps may share, as a, and another [count] with one for each
+ * weight as b.
+ */
+void et_likeness_add(struct et_likeness *l, const struct et_param *p, const float *exact);
 /* dot / (|a| |b|), NaN where one of them is 0. */
 double et_likeness_cosine(const struct et_likeness *l);
 /* |a| / |b|, NaN where b is 0. */

@@ -17,16 +17,12 @@ bool et_bench_is(const char *dir)
 	return is;
 }
 
-static void put_number(FILE *f, double v)
+/* A cell each, empty where the number is not known. */
+static void put_numbers(FILE *f, const double *v, size_t n)
 {
 	char text[32];
-	fprintf(f, ",%s", et_csv_cell("%.7g", v, text));
-}
-
-static void put_spread(FILE *f, struct et_spread s)
-{
-	put_number(f, s.median);
-	put_number(f, s.iqr);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, ",%s", et_csv_cell("%.7g", v[i], text));
 }
 
 static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
@@ -39,25 +35,22 @@ static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
 	for (int i = 0; i < r->modes; i++) {
 		const struct et_bench_mode *m = &r->mode[i];
 		et_csv_text(f, m->recipe);
+		const double times[] = {m->data.median,	  m->data.iqr,	      m->forward.median,
+					m->forward.iqr,	  m->backward.median, m->backward.iqr,
+					m->update.median, m->update.iqr,      m->step.median,
+					m->step.iqr,	  m->speedup};
+		const double rest[] = {m->energy_j,	m->cosine,
+				       m->ratio,	epochs ? epochs : NAN,
+				       m->val_accuracy, m->best_val_accuracy,
+				       m->seconds};
 		fprintf(f, ",%" PRIu64, m->steps);
-		put_spread(f, m->data);
-		put_spread(f, m->forward);
-		put_spread(f, m->backward);
-		put_spread(f, m->update);
-		put_spread(f, m->step);
-		put_number(f, m->speedup);
+		put_numbers(f, times, ET_COUNT(times));
 		if (m->peak_memory)
 			fprintf(f, ",%" PRIu64, m->peak_memory);
 		else
 			fputc(',', f);
 		fprintf(f, ",%" PRIu64 ",%" PRIu64, m->planned_peak, m->saved);
-		put_number(f, m->energy_j);
-		put_number(f, m->cosine);
-		put_number(f, m->ratio);
-		put_number(f, epochs ? epochs : NAN);
-		put_number(f, m->val_accuracy);
-		put_number(f, m->best_val_accuracy);
-		put_number(f, m->seconds);
+		put_numbers(f, rest, ET_COUNT(rest));
 		fputc('\n', f);
 	}
 }
@@ -69,14 +62,12 @@ static void put_layers(FILE *f, const struct et_bench_result *r, int epochs)
 	for (int i = 0; i < r->modes; i++)
 		for (int k = 0; k < r->mode[i].layers; k++) {
 			const struct et_bench_layer *l = &r->mode[i].layer[k];
+			const double v[] = {l->cosine, l->ratio, l->dx_cosine, l->dx_ratio,
+					    l->zeros};
 			et_csv_text(f, r->mode[i].recipe);
 			fputc(',', f);
 			et_csv_text(f, l->name);
-			put_number(f, l->cosine);
-			put_number(f, l->ratio);
-			put_number(f, l->dx_cosine);
-			put_number(f, l->dx_ratio);
-			put_number(f, l->zeros);
+			put_numbers(f, v, ET_COUNT(v));
 			fputc('\n', f);
 		}
 }

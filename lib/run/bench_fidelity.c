@@ -75,8 +75,7 @@ static int find_gradients(struct et_bench_run *r, const char *recipe, const char
 
 /* ---- comparison ------------------------------------------------------------------------------ */
 
-/* n gradients, each of which stands for those of `taps` weights, inner apart. */
-static void compare(const struct et_param *p, const float *exact, struct et_likeness *l)
+void et_likeness_add(struct et_likeness *l, const struct et_param *p, const float *exact)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		size_t block = i / p->inner;
@@ -95,7 +94,7 @@ static void compare_layer(const struct et_param *p, const float *exact,
 	struct et_likeness w = {0};
 	struct et_likeness dx = {.dot = probe->dot, .a = probe->mode, .b = probe->exact};
 
-	compare(p, exact, &w);
+	et_likeness_add(&w, p, exact);
 	all->dot += w.dot;
 	all->a += w.a;
 	all->b += w.b;
