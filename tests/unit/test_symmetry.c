@@ -117,6 +117,8 @@ START_TEST(fill)
 		t.w[i] = i % 2 ? 0.0f : -0.0f;
 	for (size_t i = 0; i < ET_COUNT(family); i++) {
 		t.mode = family[i];
+		if (t.n > 8192 && t.mode != &et_mode_efficientgrad)
+			continue; /* threads and sums of many blocks are the same for all */
 		fill_run(&t);
 	}
 }
