@@ -108,8 +108,8 @@ static int check_entry(const struct entry *e, struct et_err *err)
 	for (int axis = 0; axis < ET_AXES && e->met; axis++) {
 		const struct et_mode *m = e->recipe.on[axis].mode;
 		if (m && !m->standing && axis != ET_AXIS_STEPS && !e->taken[axis])
-			return et_fail(err, ET_EUSAGE, "mode: no layer that trains can take it: %s",
-				       e->why.text);
+			return et_fail(err, ET_EUSAGE, "mode: no layer that trains can take %s: %s",
+				       m->name, e->why.text);
 	}
 	return ET_OK;
 }
