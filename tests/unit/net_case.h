@@ -17,7 +17,7 @@ struct net_setup {
 	const char *trainable;	  /* NULL: everything */
 	const char *mode, *modes; /* NULL: exact everywhere */
 	int last;
-	bool frozen_bn, input_grad, unfused, unshared;
+	bool frozen_bn, input_grad, unfused, unshared, unchained, fuse_update;
 	int batch, eval_batch, moments;
 };
 
