@@ -196,13 +196,15 @@ peers-grad: all
 ## install: program, library, manual pages, configs and studies under $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/edgetrain/base \
-		$(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(datadir)/configs
+		$(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
+		$(DESTDIR)$(datadir)/configs
 	$(INSTALL) -m 755 $(B)/edgetrain $(DESTDIR)$(bindir)/edgetrain
 	$(INSTALL) -m 644 $(B)/libedgetrain.a $(DESTDIR)$(libdir)/libedgetrain.a
 	$(INSTALL) -m 644 lib/edgetrain.h $(DESTDIR)$(includedir)/edgetrain/edgetrain.h
 	$(INSTALL) -m 644 lib/base/err.h lib/base/tools.h $(DESTDIR)$(includedir)/edgetrain/base
 	$(INSTALL) -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(mandir)/man1
 	$(INSTALL) -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(mandir)/man5
+	$(INSTALL) -m 644 $(filter %.7,$(MANS)) $(DESTDIR)$(mandir)/man7
 	$(INSTALL) -m 644 $(sort $(wildcard configs/*.json)) $(DESTDIR)$(datadir)/configs
 	$(INSTALL) -m 755 $(sort $(wildcard configs/*.sh)) $(DESTDIR)$(datadir)/configs
 

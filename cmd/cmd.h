@@ -32,7 +32,8 @@ struct command {
 	int (*options)(struct call *c, struct options *o, struct et_err *err);
 	int (*run)(struct call *c, struct et_err *err);
 };
-extern const struct command command_fit, command_eval, command_bench, command_plan, command_grad;
+extern const struct command command_fit, command_eval, command_bench, command_plan, command_grad,
+	command_modes;
 
 /*
  * Parses argv[1..argc), runs, and says what went wrong. env holds what stood before the command's

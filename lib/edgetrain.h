@@ -49,6 +49,33 @@ void et_conf_free(struct et_conf *conf);
 int et_conf_set(struct et_conf *conf, const char *key, const char *value,
 		struct et_err *err) ET_MUST_CHECK;
 
+/* ---- gradient modes -------------------------------------------------------------------------- */
+
+/* One option of a technique: "name=value" in a recipe. */
+struct et_mode_option {
+	const char *name;
+	const char *help;    /* one line, no full stop */
+	const char *choices; /* "unbiased|paper"; NULL: a number */
+	double min, max;     /* of a number, inclusive */
+	bool integer;
+	double initial; /* of a choice its index; NaN: must be given */
+};
+#define ET_MODE_OPTIONS 4
+
+/* A technique of which recipes (the settings mode and modes) are made. Texts are constant. */
+struct et_mode_info {
+	const char *name;
+	const char *help;      /* one line, no full stop */
+	const char *reference; /* where it was published; NULL: nowhere */
+	const char *axis;      /* what it changes; a recipe has one technique an axis */
+	bool standing;	       /* in every recipe that does not say NAME:off */
+	bool whole_batch;      /* refused with micro-batches */
+	int options;
+	struct et_mode_option option[ET_MODE_OPTIONS];
+};
+/* The i-th technique, "exact" first; false past the last. */
+bool et_mode_get(size_t i, struct et_mode_info *info);
+
 /* ---- the machine and the caller -------------------------------------------------------------- */
 
 enum et_log_level { ET_LOG_INFO, ET_LOG_WARNING };

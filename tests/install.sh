@@ -27,6 +27,7 @@ fi
 
 for file in bin/edgetrain lib/libedgetrain.a include/edgetrain/edgetrain.h \
 	$(cd man && printf 'share/man/man1/%s ' *.1) $(cd man && printf 'share/man/man5/%s ' *.5) \
+	$(cd man && printf 'share/man/man7/%s ' *.7) \
 	$(cd configs && printf 'share/edgetrain/configs/%s ' *.json *.sh); do
 	if [ -s "$root/usr/$file" ]; then ok; else bad "no $file"; fi
 done

@@ -105,6 +105,17 @@ for key in $(printf '%s\n' "$rows" | sed 's/ .*//'); do
 		listed "$key" "$(printf '%s\n' "$settings" | sed 's/ .*//')"
 done
 
+# Every technique has a section, and nothing else has one.
+modes=$(help_of modes | sed 's/ .*//')
+sections=$(sed -n 's/^\.Ss //p' man/edgetrain-modes.7)
+[ -n "$modes" ] || bad "found no techniques in 'edgetrain modes'"
+for mode in $modes; do
+	check "man/edgetrain-modes.7: no section on $mode" listed "$mode" "$sections"
+done
+for section in $sections; do
+	check "man/edgetrain-modes.7: $section is not a technique" listed "$section" "$modes"
+done
+
 # The page of each .Xr of ours is there.
 refs=$(sed -n 's/^\.Xr \(edgetrain[a-z-]*\) \([1-9]\).*/\1.\2/p' man/*.[1-9] | sort -u)
 for ref in $refs; do

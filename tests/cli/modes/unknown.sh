@@ -1,0 +1,3 @@
+#!/bin/sh
+. "$CLI"
+edgetrain modes filtre
