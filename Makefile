@@ -143,12 +143,11 @@ JOBS = $(firstword $(shell awk '/^MemAvailable/ { m = int($$2 / 300000) } \
 	END { print m < 1 ? 1 : m < n ? m : n }' n=$$(nproc) /proc/meminfo 2>/dev/null) 1)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
-## demo: train a small residual network on Fashion-MNIST; installs what is missing first
+## demo: exact and filtered gradients side by side on Fashion-MNIST; installs what is missing first
 demo:
 	$(Q)datasets/deps.sh build demo
 	$(Q)$(SUBMAKE) all
-	$(Q)n=1; while [ -e build/demo-$$n ]; do n=$$((n + 1)); done; \
-	set -x; build/edgetrain fit configs/fashion-resnet.json $(DEMO_DATA) --out build/demo-$$n
+	$(Q)datasets/demo.sh '$(DEMO_DATA)'
 DEMO_DATA ?= /usr/share/datasets/fashion-mnist
 
 ## check: every test; installs what is missing first
