@@ -133,16 +133,17 @@ static int compare_mode(struct et_bench_run *r, int mode, const struct et_batch 
 	return status;
 }
 
-static int copy_exact(struct et_bench_run *r, const struct et_batch *batch, float **exact,
+/* Not from the heap, which would keep its pages and spoil the peaks of later blocks. */
+static int copy_exact(struct et_bench_run *r, const struct et_batch *batch, struct et_arena *exact,
 		      struct et_err *err)
 {
 	const struct et_net *net = &r->s.net;
-	float *to;
+	struct et_arena size = et_arena_measure();
 
 	ET_TRY(find_gradients(r, "exact", "", batch, NULL, err));
-	to = *exact = et_calloc(count_weights(net), sizeof(float));
-	if (!to)
-		return et_fail(err, ET_ENOMEM, "out of memory");
+	et_arena_alloc(&size, count_weights(net), sizeof(float));
+	ET_TRY(et_arena_open(exact, size.peak, err));
+	float *to = et_arena_alloc(exact, count_weights(net), sizeof(float));
 	for (int i = 0; i < net->n_params; i++) {
 		const struct et_param *p = &net->params[i];
 		if (!et_bench_measures(p))
@@ -156,15 +157,16 @@ static int copy_exact(struct et_bench_run *r, const struct et_batch *batch, floa
 int et_bench_fidelity(struct et_bench_run *r, struct et_err *err)
 {
 	const struct et_batch *batch;
-	float *exact = NULL;
+	struct et_arena exact = {.base = NULL};
 
 	et_net_free(&r->s.net);
 	ET_TRY(et_bench_batch(r, 0, &batch, err));
 	int status = copy_exact(r, batch, &exact, err);
 	for (int i = 0; i < r->n && !status; i++)
-		status = et_stopped(r->env) ? et_fail(err, ET_ESTOP, "stopped")
-					    : compare_mode(r, i, batch, exact, err);
-	free(exact);
+		status = et_stopped(r->env)
+				 ? et_fail(err, ET_ESTOP, "stopped")
+				 : compare_mode(r, i, batch, (float *)(void *)exact.base, err);
+	et_arena_close(&exact);
 	et_net_free(&r->s.net);
 	et_loader_done(r->loader, batch);
 	return status;
