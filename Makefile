@@ -169,7 +169,7 @@ lint:
 	$(Q)shellcheck -x $(SHELL_SRC)
 	$(Q)mandoc -T lint -W warning $(MANS)
 	$(Q)clang-format --dry-run -Werror $(C_SRC)
-SHELL_SRC = .ci/run $(sort $(wildcard configs/*.sh datasets/*.sh tests/*.sh tests/cli/*.sh tests/cli/*/*.sh))
+SHELL_SRC = .ci/run $(sort $(wildcard configs/*.sh datasets/*.sh tests/*.sh tests/peers/*.sh tests/cli/*.sh tests/cli/*/*.sh))
 C_SRC = $(sort $(wildcard cmd/*.[ch] lib/*.h lib/*/*.[ch] tests/*/*.[ch]))
 
 # A comparison with a library that nothing else needs.
@@ -187,6 +187,14 @@ peers-conv: $(B)/peers-conv
 PEER_THREADS ?= 2
 PEER_ROUNDS ?= 40
 PEER_RECIPES ?= filter:2 filter:4
+
+$(B)/peers-step: $(B)/tests/peers/step.o $(B)/libedgetrain.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+## bench-peers: whole training steps against PyTorch, time and memory (Debian: python3-torch python3-torchvision)
+bench-peers: $(B)/peers-step
+	STEP=$< tests/peers/steps.sh
 
 ## peers-grad: gradients of whole networks against PyTorch (Debian: python3-torch python3-torchvision)
 peers-grad: all
@@ -216,4 +224,4 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .FORCE:
-.PHONY: all deps demo check check-unit check-only lint peers-conv peers-need peers-grad install clean help .FORCE
+.PHONY: all deps demo check check-unit check-only lint peers-conv peers-need bench-peers peers-grad install clean help .FORCE
