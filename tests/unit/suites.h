@@ -34,6 +34,8 @@ Suite *suite_signs(void);
 Suite *suite_symmetry(void);
 Suite *suite_bench(void);
 Suite *suite_mode(void);
+Suite *suite_chain(void);
+Suite *suite_recipe(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base,	suite_board,	suite_json,  suite_safetensors, suite_picture,
@@ -42,5 +44,5 @@ static Suite *(*const suites[])(void) = {
 	suite_act,	suite_layout,	suite_pool,  suite_loss,	suite_spec,
 	suite_program,	suite_settings, suite_net,   suite_optim,	suite_weights,
 	suite_grad,	suite_features, suite_delta, suite_filter,	suite_signs,
-	suite_symmetry, suite_bench,	suite_mode,
+	suite_symmetry, suite_bench,	suite_mode,  suite_chain,	suite_recipe,
 };
