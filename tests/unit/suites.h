@@ -36,6 +36,7 @@ Suite *suite_bench(void);
 Suite *suite_mode(void);
 Suite *suite_chain(void);
 Suite *suite_recipe(void);
+Suite *suite_patch(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base,	suite_board,	suite_json,  suite_safetensors, suite_picture,
@@ -45,4 +46,5 @@ static Suite *(*const suites[])(void) = {
 	suite_program,	suite_settings, suite_net,   suite_optim,	suite_weights,
 	suite_grad,	suite_features, suite_delta, suite_filter,	suite_signs,
 	suite_symmetry, suite_bench,	suite_mode,  suite_chain,	suite_recipe,
+	suite_patch,
 };
