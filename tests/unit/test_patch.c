@@ -155,6 +155,8 @@ START_TEST(operators)
 		t.c = num_int(&r, 0, 1) ? num_int(&r, 1, 9) : num_int(&r, 10, 40);
 		t.mean = num_int(&r, 0, 1);
 		t.act = num_int(&r, 0, 1) ? ET_ACT_RELU : ET_ACT_RELU6;
+		ck_assert_int_eq(g->pad_h, (int)ceil((g->gh * g->side_h - g->h) / 2.0));
+		ck_assert_int_eq(g->pad_w, (int)ceil((g->gw * g->side_w - g->w) / 2.0));
 		negative += g->pad_h < 0 || g->pad_w < 0;
 		large += g->side_h > g->h || g->side_w > g->w;
 		float *pic = num_normal(&r, pixels(&t));
