@@ -1,13 +1,12 @@
 /* The one table of training settings: the spec's "train" keys and the command's options. */
 #include <float.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
-#include "net/net.h"
+#include "net/settings.h"
 
 #define AT(member) offsetof(struct et_train, member)
 
@@ -251,99 +250,6 @@ const char *et_conf_value(const struct et_conf *conf, size_t i)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/*
- * The shorter of two spellings that gives the number back. In no locale but C's, which an embedding
- * program may have left.
- */
-static void spell(double v, char buf[32])
-{
-	locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-	locale_t before = c ? uselocale(c) : (locale_t)0;
-
-	snprintf(buf, 32, "%.15g", v);
-	if (strtod(buf, NULL) != v)
-		snprintf(buf, 32, "%.17g", v);
-	if (c) {
-		uselocale(before);
-		freelocale(c);
-	}
-}
-
-static const char *kind_of(const cJSON *v)
-{
-	return cJSON_IsString(v)   ? "a string"
-	       : cJSON_IsNumber(v) ? "a number"
-	       : cJSON_IsArray(v)  ? "an array"
-	       : cJSON_IsObject(v) ? "an object"
-	       : cJSON_IsNull(v)   ? "null"
-				   : "true or false";
-}
-
-static int list_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
-{
-	*text = et_strdup("");
-	for (const cJSON *e = v->child; e && *text; e = e->next) {
-		if (!cJSON_IsString(e) || !*e->valuestring || strchr(e->valuestring, ',')) {
-			free(*text);
-			return et_fail(err, ET_EDATA,
-				       "train: %s: expected an array of non-empty strings "
-				       "without commas",
-				       s->key);
-		}
-		char *longer = et_asprintf("%s%s%s", *text, **text ? "," : "", e->valuestring);
-		free(*text);
-		*text = longer;
-	}
-	return ET_OK;
-}
-
-static int map_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
-{
-	*text = et_strdup("");
-	for (const cJSON *e = v->child; e && *text; e = e->next) {
-		bool plain = cJSON_IsString(e) && *e->string && !strpbrk(e->string, "=;") &&
-			     *e->valuestring && !strchr(e->valuestring, ';');
-		if (!plain) {
-			free(*text);
-			return et_fail(err, ET_EDATA,
-				       "train: %s: '%.100s': expected a non-empty string, and no "
-				       "'=' or ';' in either",
-				       s->key, e->string);
-		}
-		char *longer = et_asprintf("%s%s%s=%s", *text, **text ? ";" : "", e->string,
-					   e->valuestring);
-		free(*text);
-		*text = longer;
-	}
-	return ET_OK;
-}
-
-/* The text of a JSON value: a number or string as it stands, others joined. */
-static int json_text(const cJSON *v, const struct et_setting *s, char **text, struct et_err *err)
-{
-	if (cJSON_IsNumber(v) && (s->kind == ET_SET_INT || s->kind == ET_SET_FLOAT)) {
-		char buf[32];
-		spell(v->valuedouble, buf);
-		*text = et_strdup(buf);
-	} else if (cJSON_IsString(v) && s->kind != ET_SET_INT && s->kind != ET_SET_FLOAT) {
-		*text = et_strdup(v->valuestring);
-	} else if (cJSON_IsArray(v) && s->kind == ET_SET_LIST) {
-		ET_TRY(list_text(v, s, text, err));
-	} else if (cJSON_IsObject(v) && s->kind == ET_SET_MAP) {
-		ET_TRY(map_text(v, s, text, err));
-	} else {
-		static const char *const kinds[] = {"an integer",
-						    "a number",
-						    "a string",
-						    "a string",
-						    "a string or an array of strings",
-						    "an object of strings"};
-		return et_fail(err, ET_EDATA, "train: %s: expected %s, found %s", s->key,
-			       kinds[s->kind], kind_of(v));
-	}
-	return *text ? ET_OK : et_fail(err, ET_ENOMEM, "out of memory");
-}
-
 static int read_all(struct et_train *t, const cJSON *train, const struct et_conf *conf,
 		    struct et_err *err)
 {
@@ -354,7 +260,7 @@ static int read_all(struct et_train *t, const cJSON *train, const struct et_conf
 		char *text = NULL;
 		if (!find(v->string, &i))
 			return unknown(v->string, ET_EDATA, err);
-		ET_TRY(json_text(v, &table[i], &text, err));
+		ET_TRY(et_setting_json(v, &table[i], &text, err));
 		int status = assign(t, i, text, ET_EDATA, err);
 		free(text);
 		if (status)
@@ -456,7 +362,7 @@ void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
 			snprintf(buf, n, "%d", *(const int *)(const void *)at);
 		return;
 	case ET_SET_FLOAT:
-		spell(*(const double *)(const void *)at, name);
+		et_setting_spell(*(const double *)(const void *)at, name);
 		snprintf(buf, n, "%s", name);
 		return;
 	case ET_SET_CHOICE:
