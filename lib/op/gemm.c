@@ -8,13 +8,13 @@
 
 /*
  * Into how many pieces to cut a side of n elements. Each piece packs the other operand again, which
- * costs about 16/n of its work, so that more pieces than threads are only for long sides; and a
- * GEMM of a few microseconds is not worth handing out.
+ * costs about 16/n of its work, so that more pieces than threads are only for long sides, and then
+ * as many for each; and a GEMM of a few microseconds is not worth handing out.
  */
 static size_t pieces_of(const struct et_ctx *x, size_t n, double mac)
 {
 	size_t t = (size_t)x->threads;
-	return mac < 1 << 18 ? 1 : et_max(t, et_min(4 * t, n / 1024));
+	return mac < 1 << 18 ? 1 : t * et_max(1, et_min(4, n / 1024 / t));
 }
 
 /* A thread's packing buffers. */
