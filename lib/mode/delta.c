@@ -107,7 +107,7 @@ static bool by_blocks(const struct et_call *c, const float *x, const float *dy, 
 /* ---- one pass -------------------------------------------------------------------------------- */
 
 /* Images beyond which arithmetic weighs more than memory, and the GEMM is better at it. */
-#define ONE_PASS_MAX 32
+#define ONE_PASS_MAX 8
 
 struct pass {
 	const struct et_kern *k;
@@ -118,10 +118,13 @@ struct pass {
 	bool bad;
 };
 
-/* How wide a strip of x and of the sums may be to stay in the first cache. */
+/*
+ * How wide a strip of x and of the sums may be to stay in the second cache. Rows of weights come
+ * from memory: the longer the piece of each, the better it is fetched ahead.
+ */
 static size_t strip_width(size_t n)
 {
-	return et_max(64, et_min(4096 / n, 512) / 64 * 64);
+	return et_max(64, et_min(32768 / n, 4096) / 64 * 64);
 }
 
 /* Columns [begin, end) of all rows; x and sums: [n][end - begin]. */
@@ -187,7 +190,7 @@ static bool in_one_pass(const struct et_call *c, const float *x, const float *dy
 					   .momentum = rule->momentum,
 					   .weight_decay = rule->weight_decay,
 					   .gscale = 1};
-		et_parallel(c->x, ins, 64, pass_columns, &j);
+		et_parallel_in(c->x, (size_t)c->x->threads, ins, 64, pass_columns, &j);
 	}
 	et_arena_release(c->work, mark);
 	return !j.bad;
