@@ -16,29 +16,34 @@ static void affine(size_t rows, size_t c, const float *x, const float *sc, const
 	}
 }
 
-static void col_sum(size_t rows, size_t c, const float *x, float *sum)
+static void row_sum(size_t rows, size_t ld, size_t c, const float *x, float *sum)
 {
 	size_t j = 0;
 	for (; j + 4 * VL <= c; j += 4 * VL) {
 		vf s[4] = {{0}};
 		for (size_t r = 0; r < rows; r++)
 			for (int u = 0; u < 4; u++)
-				s[u] += vf_load(x + r * c + j + u * VL);
+				s[u] += vf_load(x + r * ld + j + u * VL);
 		for (int u = 0; u < 4; u++)
 			vf_store(sum + j + u * VL, s[u]);
 	}
 	for (; j + VL <= c; j += VL) {
 		vf s = {0};
 		for (size_t r = 0; r < rows; r++)
-			s += vf_load(x + r * c + j);
+			s += vf_load(x + r * ld + j);
 		vf_store(sum + j, s);
 	}
 	for (; j < c; j++) {
 		float s = 0;
 		for (size_t r = 0; r < rows; r++)
-			s += x[r * c + j];
+			s += x[r * ld + j];
 		sum[j] = s;
 	}
+}
+
+static void col_sum(size_t rows, size_t c, const float *x, float *sum)
+{
+	row_sum(rows, c, c, x, sum);
 }
 
 static void col_sqdev(size_t rows, size_t c, const float *x, const float *mean, float *sum)

@@ -54,29 +54,3 @@ static void share(size_t n, const uint8_t *count, float by, const float *dy, flo
 	for (; i < n; i++)
 		dx[i] = dy[i] * ((float)count[i] * by);
 }
-
-static void row_sum(size_t rows, size_t ld, size_t c, const float *x, float *y)
-{
-	size_t j = 0;
-
-	for (; j + 4 * VL <= c; j += 4 * VL) {
-		vf s[4] = {{0}};
-		for (size_t r = 0; r < rows; r++)
-			for (int u = 0; u < 4; u++)
-				s[u] += vf_load(x + r * ld + j + u * VL);
-		for (int u = 0; u < 4; u++)
-			vf_store(y + j + u * VL, s[u]);
-	}
-	for (; j + VL <= c; j += VL) {
-		vf s = {0};
-		for (size_t r = 0; r < rows; r++)
-			s += vf_load(x + r * ld + j);
-		vf_store(y + j, s);
-	}
-	for (; j < c; j++) {
-		float s = 0;
-		for (size_t r = 0; r < rows; r++)
-			s += x[r * ld + j];
-		y[j] = s;
-	}
-}

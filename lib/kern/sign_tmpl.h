@@ -3,11 +3,6 @@
  * what sign-symmetric gradient modes need. A NaN stays one in all of them.
  */
 
-ET_INLINE vf vf_abs(vf v)
-{
-	return (vf)((vi)v & 0x7fffffff);
-}
-
 /* The magnitude of a with the sign bit of s. */
 ET_INLINE vf vf_signed(vf a, vf s)
 {
@@ -16,21 +11,7 @@ ET_INLINE vf vf_signed(vf a, vf s)
 
 static double abs_sum(size_t n, const float *x)
 {
-	double total = 0;
-	while (n) {
-		size_t m = n < 4096 ? n : 4096, i = 0;
-		vf s[4] = {{0}};
-		float tail = 0;
-		for (; i + 4 * VL <= m; i += 4 * VL)
-			for (int u = 0; u < 4; u++)
-				s[u] += vf_abs(vf_load(x + i + u * VL));
-		for (; i < m; i++)
-			tail += __builtin_fabsf(x[i]);
-		total += (double)vf_sum((s[0] + s[1]) + (s[2] + s[3])) + (double)tail;
-		x += m;
-		n -= m;
-	}
-	return total;
+	return total_of(n, x, false);
 }
 
 static void uniform(size_t n, const uint32_t *number, float bound, float *y)

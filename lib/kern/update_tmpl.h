@@ -1,7 +1,13 @@
 /* Optimizer updates and norms. x * 0 is 0 for every finite x and NaN for the rest: summing it costs
  * nothing beside the memory traffic and tells at once that a weight was lost. */
 
-static double sumsq(size_t n, const float *x)
+ET_INLINE vf vf_abs(vf v)
+{
+	return (vf)((vi)v & 0x7fffffff);
+}
+
+/* The sum of x*x, or of |x|: in float over blocks that fit, joined in double. */
+ET_INLINE double total_of(size_t n, const float *x, bool squares)
 {
 	double total = 0;
 	while (n) {
@@ -11,15 +17,23 @@ static double sumsq(size_t n, const float *x)
 		for (; i + 4 * VL <= m; i += 4 * VL)
 			for (int u = 0; u < 4; u++) {
 				vf v = vf_load(x + i + u * VL);
-				s[u] += v * v;
+				if (squares)
+					s[u] += v * v;
+				else
+					s[u] += vf_abs(v);
 			}
 		for (; i < m; i++)
-			tail += x[i] * x[i];
+			tail += squares ? x[i] * x[i] : __builtin_fabsf(x[i]);
 		total += (double)vf_sum((s[0] + s[1]) + (s[2] + s[3])) + (double)tail;
 		x += m;
 		n -= m;
 	}
 	return total;
+}
+
+static double sumsq(size_t n, const float *x)
+{
+	return total_of(n, x, true);
 }
 
 static bool sgd(size_t n, float *w, const float *g, float *v, float lr, float mu, float wd,
