@@ -116,12 +116,14 @@ static int check_memory(struct et_bench_run *r, struct et_err *err)
 /* Comparing gradients is left out where there is no memory for it. */
 static int check_fidelity(struct et_bench_run *r, struct et_err *err)
 {
-	uint64_t available = et_machine_memory(r->env), most = 0;
+	uint64_t available = et_machine_memory(r->env), most;
 	char need[32], have[32];
 
+	ET_TRY(et_bench_fidelity_bytes(r, "exact", "", &most, err));
 	for (int i = 0; i < r->n; i++) {
 		uint64_t bytes;
-		ET_TRY(et_bench_fidelity_bytes(r, r->result->mode[i].recipe, &bytes, err));
+		ET_TRY(et_bench_fidelity_bytes(r, r->result->mode[i].recipe, r->by_layer, &bytes,
+					       err));
 		most = et_max(most, bytes);
 	}
 	r->fidelity = !available || most <= available;

@@ -84,9 +84,9 @@ int et_bench_block(struct et_bench_run *r, int mode, uint64_t steps,
 		   struct et_err *err) ET_MUST_CHECK;
 /* Gradients of all modes beside exact's on the first batch of the round. */
 int et_bench_fidelity(struct et_bench_run *r, struct et_err *err) ET_MUST_CHECK;
-/* Bytes that this takes for one mode, at the most. */
-int et_bench_fidelity_bytes(struct et_bench_run *r, const char *recipe, uint64_t *bytes,
-			    struct et_err *err) ET_MUST_CHECK;
+/* Bytes that this takes at the most while a net of these recipes is there. */
+int et_bench_fidelity_bytes(struct et_bench_run *r, const char *recipe, const char *by_layer,
+			    uint64_t *bytes, struct et_err *err) ET_MUST_CHECK;
 
 /* Names the directories of the trainings; those in --out must not hold runs. */
 int et_bench_name_runs(struct et_bench_run *r, struct et_err *err) ET_MUST_CHECK;

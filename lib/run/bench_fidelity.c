@@ -29,14 +29,13 @@ static int open_net(struct et_bench_run *r, const char *recipe, const char *by_l
 	return status ? status : et_session_plan(&r->s, true, plan, err);
 }
 
-int et_bench_fidelity_bytes(struct et_bench_run *r, const char *recipe, uint64_t *bytes,
-			    struct et_err *err)
+int et_bench_fidelity_bytes(struct et_bench_run *r, const char *recipe, const char *by_layer,
+			    uint64_t *bytes, struct et_err *err)
 {
-	struct et_plan mode, exact;
+	struct et_plan plan;
 
-	ET_TRY(open_net(r, recipe, r->by_layer, &mode, err));
-	ET_TRY(open_net(r, "exact", "", &exact, err));
-	*bytes = et_max(mode.peak, exact.peak) + count_weights(&r->s.net) * sizeof(float);
+	ET_TRY(open_net(r, recipe, by_layer, &plan, err));
+	*bytes = plan.peak + count_weights(&r->s.net) * sizeof(float);
 	return ET_OK;
 }
 
