@@ -30,15 +30,6 @@ static void print_all(void)
 		printf("%-*s  %-13s  %s\n", width, m.name, m.axis, m.help);
 }
 
-/* Its i-th word, of a list separated by bars. */
-static int word_of(const char *choices, int i, const char **word)
-{
-	for (; i > 0; i--)
-		choices += strcspn(choices, "|") + 1;
-	*word = choices;
-	return (int)strcspn(choices, "|");
-}
-
 static void print_option(const struct et_mode_option *o)
 {
 	const char *word;
@@ -51,7 +42,7 @@ static void print_option(const struct et_mode_option *o)
 	if (isnan(o->initial)) {
 		printf("; must be given\n");
 	} else if (o->choices) {
-		int n = word_of(o->choices, (int)o->initial, &word);
+		int n = et_choice_word(o->choices, (int)o->initial, &word);
 		printf("; default %.*s\n", n, word);
 	} else {
 		printf("; default %g\n", o->initial);

@@ -121,19 +121,9 @@ static int store_text(const struct option *opt, const char *text, struct et_err 
 	return ET_OK;
 }
 
-/* Is text one of the words of "this|that"? */
-static bool among(const char *text, const char *words)
-{
-	size_t n = strlen(text);
-	for (const char *w = words; n && w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL)
-		if (strncmp(text, w, n) == 0 && (w[n] == '|' || !w[n]))
-			return true;
-	return false;
-}
-
 static int store_choice(const struct option *opt, const char *text, struct et_err *err)
 {
-	if (!among(text, opt->arg))
+	if (et_choice_index(opt->arg, text) < 0)
 		return et_fail(err, ET_EUSAGE, "--%s: expected %s, found '%s'", opt->name, opt->arg,
 			       text);
 	*(const char **)opt->value = text;

@@ -1,4 +1,4 @@
-/* UTF-8, the nearest known word, name patterns, cells of CSV. */
+/* UTF-8, the nearest known word, choices, name patterns, cells of CSV. */
 #include <string.h>
 
 #include "base/base.h"
@@ -183,4 +183,28 @@ void et_csv_text(FILE *out, const char *text)
 		fputc(*text, out);
 	}
 	fputc('"', out);
+}
+
+int et_choice_index(const char *choices, const char *word)
+{
+	size_t len = strlen(word);
+	int i = 0;
+
+	for (const char *p = choices; p && len; i++) {
+		size_t n = strcspn(p, "|");
+		if (n == len && strncmp(p, word, n) == 0)
+			return i;
+		if (!p[n])
+			break;
+		p += n + 1;
+	}
+	return -1;
+}
+
+int et_choice_word(const char *choices, int i, const char **word)
+{
+	for (; i > 0; i--)
+		choices += strcspn(choices, "|") + 1;
+	*word = choices;
+	return (int)strcspn(choices, "|");
 }

@@ -19,6 +19,14 @@
 const char *et_nearest(const char *word, const char *const *candidates, size_t n);
 
 /*
+ * Choices are words between bars, "sgd|adam|adamw". The index of a word, -1 if it is none of them
+ * or choices is NULL; and the i-th word, which is there: *word points to it, its length is
+ * returned.
+ */
+int et_choice_index(const char *choices, const char *word);
+int et_choice_word(const char *choices, int i, const char **word);
+
+/*
  * Whole-string numbers, independent of the locale; false on anything else (trailing text, overflow,
  * NaN). et_parse_size takes K, M, G (powers of 1024, an i and B may follow; then a fraction too).
  */

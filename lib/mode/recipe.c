@@ -7,23 +7,6 @@
 
 #define WORD_MAX 64
 
-/* Index of word in "a|b|c", or -1. */
-static int choice(const char *choices, const char *word)
-{
-	size_t len = strlen(word);
-	int i = 0;
-
-	for (const char *p = choices; p && len; i++) {
-		size_t n = strcspn(p, "|");
-		if (n == len && strncmp(p, word, n) == 0)
-			return i;
-		if (!p[n])
-			break;
-		p += n + 1;
-	}
-	return -1;
-}
-
 /* Cuts the next word off *text, up to one of `ends`, which stays. */
 static int next_word(const char **text, const char *ends, char word[WORD_MAX], const char *whole,
 		     struct et_err *err)
@@ -64,7 +47,7 @@ static int put(struct et_technique *t, size_t i, const char *value, struct et_er
 	double v;
 
 	if (k->choices) {
-		int at = choice(k->choices, value);
+		int at = et_choice_index(k->choices, value);
 		if (at < 0)
 			return et_fail(err, ET_EUSAGE,
 				       "mode: %s: %s: expected one of %s, found '%s'",
@@ -116,7 +99,7 @@ static int read_option(struct et_technique *t, char *word, size_t *numbers, stru
 		return unknown_key(m, word, err);
 	}
 	for (size_t i = 0; i < n; i++)
-		if (choice(m->key[i].choices, word) >= 0)
+		if (et_choice_index(m->key[i].choices, word) >= 0)
 			return put(t, i, word, err);
 	while (*numbers < n && m->key[*numbers].choices)
 		++*numbers;
@@ -194,12 +177,10 @@ static void add_technique(const struct et_technique *t, char *buf, size_t n)
 		char word[WORD_MAX];
 		if (t->opt[i] == k->initial)
 			continue;
-		const char *c = k->choices;
-		for (int skip = (int)t->opt[i]; c && skip > 0; skip--)
-			c += strcspn(c, "|") + 1;
-		if (c)
-			snprintf(word, sizeof(word), "%s%s=%.*s", sep, k->name,
-				 (int)strcspn(c, "|"), c);
+		const char *c;
+		int len = k->choices ? et_choice_word(k->choices, (int)t->opt[i], &c) : 0;
+		if (len)
+			snprintf(word, sizeof(word), "%s%s=%.*s", sep, k->name, len, c);
 		else if (i == 0)
 			snprintf(word, sizeof(word), "%s%.15g", sep, t->opt[i]);
 		else

@@ -142,30 +142,6 @@ void et_conf_free(struct et_conf *conf)
 	free(conf);
 }
 
-/* Index of value in "a|b|c", or -1. */
-static int choice(const char *choices, const char *value)
-{
-	size_t len = strlen(value);
-	int i = 0;
-	for (const char *p = choices; len; i++) {
-		size_t n = strcspn(p, "|");
-		if (n == len && strncmp(p, value, n) == 0)
-			return i;
-		if (!p[n])
-			break;
-		p += n + 1;
-	}
-	return -1;
-}
-
-static const char *choice_name(const char *choices, int index, char buf[32])
-{
-	while (index-- > 0)
-		choices += strcspn(choices, "|") + 1;
-	snprintf(buf, 32, "%.*s", (int)strcspn(choices, "|"), choices);
-	return buf;
-}
-
 /* Puts text into t (or only checks it, with t NULL). code: ET_EUSAGE or ET_EDATA. */
 static int assign(struct et_train *t, size_t i, const char *text, int code, struct et_err *err)
 {
@@ -196,7 +172,7 @@ static int assign(struct et_train *t, size_t i, const char *text, int code, stru
 		return ET_OK;
 	}
 	case ET_SET_CHOICE: {
-		int v = choice(s->arg, text);
+		int v = et_choice_index(s->arg, text);
 		if (v < 0)
 			return et_fail(err, code, "%s: expected one of %s, found '%.100s'", s->key,
 				       s->arg, text);
@@ -351,8 +327,9 @@ void et_train_free(struct et_train *t)
 void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
 {
 	const struct et_setting *s = &table[i];
-	const char *at = (const char *)t + place[i];
+	const char *at = (const char *)t + place[i], *word;
 	char name[32];
+	int len;
 
 	switch (s->kind) {
 	case ET_SET_INT:
@@ -366,7 +343,8 @@ void et_train_text(const struct et_train *t, size_t i, char *buf, size_t n)
 		snprintf(buf, n, "%s", name);
 		return;
 	case ET_SET_CHOICE:
-		snprintf(buf, n, "%s", choice_name(s->arg, *(const int *)(const void *)at, name));
+		len = et_choice_word(s->arg, *(const int *)(const void *)at, &word);
+		snprintf(buf, n, "%.*s", len, word);
 		return;
 	case ET_SET_TEXT:
 	case ET_SET_LIST:
