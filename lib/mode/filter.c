@@ -154,7 +154,7 @@ static void backward(const struct et_call *c, const struct et_backward *b)
 	float *dxp = b->dx;
 
 	if (b->dw || !run)
-		et_conv_weight(c->x, &f.dw, c->n, b->saved, g, b->dw, c->work);
+		et_conv_weight(c->x, &f.dw, c->n, b->saved, NULL, g, b->dw, c->work);
 	if (!b->out_patches)
 		dxp = et_arena_alloc(c->work, patches(&f, c->n) * (size_t)c->layer->g.c,
 				     sizeof(float));

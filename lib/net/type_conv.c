@@ -136,7 +136,7 @@ static void measure_backward(struct et_exec *x, const struct et_node *node)
 		h->weight_dx->mode->weight_dx(&call, NULL, NULL);
 	}
 	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
-	et_conv_weight(c, g, x->n, NULL, NULL, NULL, x->work);
+	et_conv_weight(c, g, x->n, NULL, NULL, NULL, NULL, x->work);
 	et_arena_release(x->work, mark);
 }
 
@@ -165,7 +165,7 @@ static void measure(struct et_exec *x, const struct et_node *node, bool training
 	/* Scale and shift of a fused batch norm. */
 	size_t mark = et_arena_mark(x->work);
 	et_arena_alloc(x->work, 2 * (size_t)g->k, sizeof(float));
-	et_conv_forward(c, g, x->n, NULL, NULL, NULL, NULL, x->work);
+	et_conv_forward(c, g, x->n, NULL, NULL, NULL, NULL, NULL, x->work);
 	et_arena_release(x->work, mark);
 	if (!training || !node->active)
 		return;
@@ -195,8 +195,8 @@ static void forward(struct et_exec *x, struct et_node *node)
 	}
 	if (f->residual >= 0)
 		epi.residual = et_tensor(x, f->residual);
-	et_conv_forward(&x->net->ctx, g, x->n, et_in(x, node, 0), et_value(x, node, ET_P_WEIGHT),
-			&epi, et_tensor(x, f->out), x->work);
+	et_conv_forward(&x->net->ctx, g, x->n, et_in(x, node, 0), NULL,
+			et_value(x, node, ET_P_WEIGHT), &epi, et_tensor(x, f->out), x->work);
 	et_arena_release(x->work, mark);
 	if (x->pass->training && node->trains)
 		prepare_mode(x, node, et_in(x, node, 0), et_saved(x, node));
@@ -223,7 +223,7 @@ static void products(struct et_exec *x, struct et_node *node, const float *dy, f
 	const float *w = et_value(x, node, ET_P_WEIGHT);
 
 	if (dw)
-		et_conv_weight(&x->net->ctx, g, x->n, et_in(x, node, 0), dy, dw, x->work);
+		et_conv_weight(&x->net->ctx, g, x->n, et_in(x, node, 0), NULL, dy, dw, x->work);
 	if (!dx)
 		return;
 	size_t mark = et_arena_mark(x->work);

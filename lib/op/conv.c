@@ -80,14 +80,16 @@ static struct et_gather input_view(const struct et_conv *g, int n, const float *
 	};
 }
 
-void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		     const float *w, const struct et_epilogue *epi, float *y, struct et_arena *work)
+bool et_conv_takes_prologue(const struct et_conv *g)
 {
-	if (et_conv_depthwise(g)) {
-		if (!et_measuring(work)) /* no scratch */
-			et_depthwise_forward(x, g, n, in, w, epi, y);
-		return;
-	}
+	(void)g;
+	return false;
+}
+
+static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+			  const float *w, const struct et_epilogue *epi, float *y,
+			  struct et_arena *work)
+{
 	size_t mark = et_arena_mark(work);
 	struct taps t = taps_alloc(g, work);
 	int kn = g->k / g->groups,
@@ -116,6 +118,20 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		et_gemm_rows(x, &m, work);
 	}
 	et_arena_release(work, mark);
+}
+
+void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+		     const struct et_prologue *pro, const float *w, const struct et_epilogue *epi,
+		     float *y, struct et_arena *work)
+{
+	(void)pro;
+	if (!et_conv_depthwise(g))
+		forward_dense(x, g, n, in, w, epi, y, work);
+	else if (!et_measuring(work)) /* no scratch */
+		et_depthwise_forward(x, g, n, in, w, epi, y);
+	if (epi && epi->moments)
+		et_bn_stats(x, (size_t)n * (size_t)g->p * (size_t)g->q, g->k, y, epi->moments->mean,
+			    epi->moments->var, work);
 }
 
 /* Of the taps of one axis, does tap a reach input position i0 + stride*step, and from which offset?
@@ -210,8 +226,10 @@ void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const 
 }
 
 void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		    const float *dy, float *dw, struct et_arena *work)
+		    const struct et_prologue *pro, const float *dy, float *dw,
+		    struct et_arena *work)
 {
+	(void)pro;
 	if (et_conv_depthwise(g)) {
 		if (!et_measuring(work))
 			et_depthwise_weight(x, g, n, in, dy, dw);

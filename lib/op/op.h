@@ -58,11 +58,26 @@ static inline size_t et_row_grain(size_t row_floats)
 	return et_ceil_div(ET_GRAIN, et_max(row_floats, 1));
 }
 
+/* Mean and biased variance of each channel of a convolution's output, [k]. */
+struct et_moments {
+	float *mean, *var;
+};
+
 /* What happens to a result on its way to memory: act(v * scale[ch] + shift[ch] + residual); members
  * may be NULL. */
 struct et_epilogue {
 	const float *scale, *shift; /* per output channel */
 	const float *residual;	    /* shape of the output */
+	enum et_act act;
+	const struct et_moments *moments; /* filled with those of what is written */
+};
+
+/*
+ * What happens to an input on its way from memory into a product: act(v * scale[ch] + shift[ch]).
+ * Padding stays 0. So batch norm and activation before a convolution need not be written out.
+ */
+struct et_prologue {
+	const float *scale, *shift; /* per input channel */
 	enum et_act act;
 };
 
@@ -148,16 +163,22 @@ size_t et_conv_weights(const struct et_conv *g);
 /* Multiply-adds of one image's forward. */
 double et_conv_mac(const struct et_conv *g);
 
-/* y[n,p,q,k] = x (*) w, then the epilogue (bias is epi->shift). epi may be NULL. */
+/* Can the products over x of this shape take a prologue? */
+bool et_conv_takes_prologue(const struct et_conv *g);
+/*
+ * y[n,p,q,k] = x (*) w, then the epilogue (bias is epi->shift). pro and epi may be NULL. When
+ * measuring, what they point to may be NULL, but not they themselves.
+ */
 void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		     const float *w, const struct et_epilogue *epi, float *y,
-		     struct et_arena *work);
+		     const struct et_prologue *pro, const float *w, const struct et_epilogue *epi,
+		     float *y, struct et_arena *work);
 /* dx[n,h,w,c] = convT(dy, w). */
 void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const float *dy,
 		  const float *w, float *dx, struct et_arena *work);
-/* dw += sum over n,p,q of dy * x. */
+/* dw += sum over n,p,q of dy * x; pro (may be NULL) as in forward. */
 void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		    const float *dy, float *dw, struct et_arena *work);
+		    const struct et_prologue *pro, const float *dy, float *dw,
+		    struct et_arena *work);
 /* sum[c] += sum over rows of x[rows, c]: the bias gradient. */
 void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in, float *sum,
 		    struct et_arena *work);

@@ -81,11 +81,11 @@ static void exact(struct ours *o, enum pass pass, struct et_arena *work)
 	const struct et_ctx *x = &p->ctx;
 
 	if (pass == PASS_FORWARD)
-		et_conv_forward(x, &p->g, p->n, p->our_x, p->our_w, NULL, p->y, work);
+		et_conv_forward(x, &p->g, p->n, p->our_x, NULL, p->our_w, NULL, p->y, work);
 	else if (pass == PASS_DATA)
 		et_conv_data(x, &p->g, p->n, p->our_dy, p->our_w, p->dx, work);
 	else
-		et_conv_weight(x, &p->g, p->n, p->our_x, p->our_dy, p->dw, work);
+		et_conv_weight(x, &p->g, p->n, p->our_x, NULL, p->our_dy, p->dw, work);
 }
 
 static const struct et_call *call_of(struct ours *o, const struct et_technique *t,

@@ -238,10 +238,10 @@ static void run_forward(void *arg, const struct et_ctx *x, struct et_arena *work
 {
 	struct conv_case *t = arg;
 	struct et_epilogue e = {num_at(work, t->scale), num_at(work, t->shift),
-				num_at(work, t->residual), t->act};
+				num_at(work, t->residual), t->act, NULL};
 	bool plain = !t->scale && !t->shift && !t->residual && t->act == ET_ACT_NONE;
-	et_conv_forward(x, &t->g, t->n, num_at(work, t->x), num_at(work, t->w), plain ? NULL : &e,
-			num_at(work, t->y), work);
+	et_conv_forward(x, &t->g, t->n, num_at(work, t->x), NULL, num_at(work, t->w),
+			plain ? NULL : &e, num_at(work, t->y), work);
 }
 
 static void run_data(void *arg, const struct et_ctx *x, struct et_arena *work)
@@ -254,8 +254,8 @@ static void run_data(void *arg, const struct et_ctx *x, struct et_arena *work)
 static void run_weight(void *arg, const struct et_ctx *x, struct et_arena *work)
 {
 	struct conv_case *t = arg;
-	et_conv_weight(x, &t->g, t->n, num_at(work, t->x), num_at(work, t->dy), num_at(work, t->dw),
-		       work);
+	et_conv_weight(x, &t->g, t->n, num_at(work, t->x), NULL, num_at(work, t->dy),
+		       num_at(work, t->dw), work);
 }
 
 static void check(const struct conv_case *t, const char *what, const float *got,

@@ -157,9 +157,9 @@ START_TEST(adjoint)
 	struct num_sizes s = conv_sizes(&t);
 	ck_assert_int_eq(et_arena_open(&arena, 64 << 20, &err), ET_OK);
 	memset(t.dw, 0, s.w * sizeof(float));
-	et_conv_forward(&x, &g, t.n, t.x, t.w, NULL, t.y, &arena);
+	et_conv_forward(&x, &g, t.n, t.x, NULL, t.w, NULL, t.y, &arena);
 	et_conv_data(&x, &g, t.n, t.dy, t.w, t.dx, &arena);
-	et_conv_weight(&x, &g, t.n, t.x, t.dy, t.dw, &arena);
+	et_conv_weight(&x, &g, t.n, t.x, NULL, t.dy, t.dw, &arena);
 	double yd = 0, xdx = 0, wdw = 0, mag = 0;
 	for (size_t i = 0; i < s.y; i++) {
 		yd += (double)t.y[i] * (double)t.dy[i];

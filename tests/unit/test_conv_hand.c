@@ -42,22 +42,22 @@ START_TEST(hand_ones)
 
 	arena_new();
 	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
-	et_conv_forward(&x, &g, 1, one, one, NULL, y, &arena);
+	et_conv_forward(&x, &g, 1, one, NULL, one, NULL, y, &arena);
 	HAND("y", y, 4, 6, 4, 6, 9, 6, 4, 6, 4);
 	et_conv_data(&x, &g, 1, one, one, dx, &arena);
 	HAND("dx", dx, 4, 6, 4, 6, 9, 6, 4, 6, 4);
-	et_conv_weight(&x, &g, 1, one, one, dw, &arena);
+	et_conv_weight(&x, &g, 1, one, NULL, one, dw, &arena);
 	HAND("dw", dw, 5, 8, 7, 10, 14, 12, 11, 14, 13);
 	et_channel_sum(&x, 9, 1, one, db, &arena);
 	HAND("db", db, 109);
 
 	const float scale[1] = {2}, shift[1] = {-10};
 	const float residual[9] = {0, 0, 3, 0, 0, 0, 0, 0, 20};
-	struct et_epilogue e = {scale, shift, residual, ET_ACT_RELU};
-	et_conv_forward(&x, &g, 1, one, one, &e, y, &arena);
+	struct et_epilogue e = {scale, shift, residual, ET_ACT_RELU, NULL};
+	et_conv_forward(&x, &g, 1, one, NULL, one, &e, y, &arena);
 	HAND("y", y, 0, 2, 1, 2, 8, 2, 0, 2, 18);
 	e.act = ET_ACT_RELU6;
-	et_conv_forward(&x, &g, 1, one, one, &e, y, &arena);
+	et_conv_forward(&x, &g, 1, one, NULL, one, &e, y, &arena);
 	HAND("y", y, 0, 2, 1, 2, 6, 2, 0, 2, 6);
 	et_arena_close(&arena);
 }
@@ -90,11 +90,11 @@ START_TEST(hand_depthwise)
 		x0[2 * i + 1] = (float)(i + 1);
 	}
 	w[1] = 10;
-	et_conv_forward(&x, &g, 1, x0, w, NULL, y, &arena);
+	et_conv_forward(&x, &g, 1, x0, NULL, w, NULL, y, &arena);
 	HAND("y", y, 4, 0, 6, 0, 4, 0, 6, 0, 9, 10, 6, 20, 4, 0, 6, 40, 4, 50);
 	et_conv_data(&x, &g, 1, x0, w, dx, &arena);
 	HAND("dx", dx, 4, 50, 6, 60, 4, 0, 6, 80, 9, 90, 6, 0, 4, 0, 6, 0, 4, 0);
-	et_conv_weight(&x, &g, 1, x0, x0, dw, &arena);
+	et_conv_weight(&x, &g, 1, x0, NULL, x0, dw, &arena);
 	/* second channel, tap at the top left: 1*5 + 2*6 + 4*8 + 5*9 */
 	HAND("dw", dw, 4, 94);
 	et_arena_close(&arena);
@@ -120,11 +120,11 @@ START_TEST(hand_linear)
 
 	arena_new();
 	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
-	et_conv_forward(&x, &g, 2, in, w, NULL, y, &arena);
+	et_conv_forward(&x, &g, 2, in, NULL, w, NULL, y, &arena);
 	HAND("y", y, 321, 1, 654, 1);
 	et_conv_data(&x, &g, 2, dy, w, dx, &arena);
 	HAND("dx", dx, 1, 8, 102, 3, 26, 304);
-	et_conv_weight(&x, &g, 2, in, dy, dw, &arena);
+	et_conv_weight(&x, &g, 2, in, NULL, dy, dw, &arena);
 	HAND("dw", dw, 13, 17, 21, 18, 24, 30);
 	et_conv_to_torch(&g, w, torch);
 	HAND("[out][in]", torch, 1, 10, 100, 0, -1, 1);

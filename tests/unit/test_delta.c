@@ -147,7 +147,7 @@ static void check_step(void *arg)
 		memcpy(w, c->w0, weights * sizeof(float));
 		memcpy(v, c->v0, weights * sizeof(float));
 		memset(dw, 0, weights * sizeof(float));
-		et_conv_weight(&x, g, c->n, c->x, c->dy, dw, &work);
+		et_conv_weight(&x, g, c->n, c->x, NULL, c->dy, dw, &work);
 		et_conv_data(&x, g, c->n, c->dy, w, dx, &work);
 		x.k->sgd(weights, w, dw, c->momentum ? v : NULL, c->rule.lr, c->rule.momentum,
 			 c->rule.weight_decay, 1);

@@ -85,7 +85,7 @@ static void run_rows(void *arg, const struct et_ctx *x, struct et_arena *work)
 {
 	const struct rows_case *t = arg;
 	struct et_epilogue e = {num_at(work, t->e.scale), num_at(work, t->e.shift),
-				num_at(work, t->e.residual), t->e.act};
+				num_at(work, t->e.residual), t->e.act, NULL};
 	struct et_gemm_rows m = t->m;
 	m.a = gather_at(work, &t->g);
 	m.b = num_at(work, t->b);

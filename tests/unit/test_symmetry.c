@@ -193,7 +193,7 @@ START_TEST(conv_hand)
 
 	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
 	et_signs_put(&ctx, 4, m, w, b);
-	et_conv_weight(&ctx, &g, 1, x, dy, dw, &work);
+	et_conv_weight(&ctx, &g, 1, x, NULL, dy, dw, &work);
 	et_conv_data(&ctx, &g, 1, dy, b, dx, &work);
 	ck_assert(dw[0] == 7 && dw[1] == 9 && dw[2] == 13 && dw[3] == 15);
 	for (int i = 0; i < 9; i++)
@@ -218,7 +218,7 @@ START_TEST(identity)
 		struct et_arena work = arena();
 		memcpy(t.dw, t.dw0, s.w * sizeof(float));
 		memcpy(dw, t.dw0, s.w * sizeof(float));
-		et_conv_weight(&x, &g, t.n, t.x, t.dy, t.dw, &work);
+		et_conv_weight(&x, &g, t.n, t.x, NULL, t.dy, t.dw, &work);
 		et_conv_data(&x, &g, t.n, t.dy, t.w, t.dx, &work);
 
 		memcpy(dy, t.dy, s.y * sizeof(float));
@@ -227,7 +227,7 @@ START_TEST(identity)
 		et_prune(&x, et_prune_theta(0), 1, 2, 3, 0, s.y, dy, &work);
 		et_signs_put(&x, s.w, m, t.w, b);
 		et_signs_match(&x, s.w, t.w, b, &work);
-		et_conv_weight(&x, &g, t.n, t.x, dy, dw, &work);
+		et_conv_weight(&x, &g, t.n, t.x, NULL, dy, dw, &work);
 		et_conv_data(&x, &g, t.n, dy, b, dx, &work);
 		conv_label(&t, "identity");
 		num_check_bits("b", b, t.w, s.w * sizeof(float));
