@@ -73,17 +73,13 @@ static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
 		const float *r0 = rows[i], *r1 = rows[i + 1], *r2 = rows[i + 2], *r3 = rows[i + 3];
 		size_t p = 0;
 		for (; p + 4 <= len; p += 4) {
-			vf v0 = vf_load(r0 + p), v1 = vf_load(r1 + p);
-			vf v2 = vf_load(r2 + p), v3 = vf_load(r3 + p);
-			vf t0 = __builtin_shufflevector(v0, v1, 0, 4, 1, 5);
-			vf t1 = __builtin_shufflevector(v0, v1, 2, 6, 3, 7);
-			vf t2 = __builtin_shufflevector(v2, v3, 0, 4, 1, 5);
-			vf t3 = __builtin_shufflevector(v2, v3, 2, 6, 3, 7);
+			vf v[4] = {vf_load(r0 + p), vf_load(r1 + p), vf_load(r2 + p),
+				   vf_load(r3 + p)};
 			float *d = dst + p * MR + i;
-			vf_store(d, __builtin_shufflevector(t0, t2, 0, 1, 4, 5));
-			vf_store(d + MR, __builtin_shufflevector(t0, t2, 2, 3, 6, 7));
-			vf_store(d + 2 * MR, __builtin_shufflevector(t1, t3, 0, 1, 4, 5));
-			vf_store(d + 3 * MR, __builtin_shufflevector(t1, t3, 2, 3, 6, 7));
+			vf_transpose(v);
+			ET_UNROLL(4)
+			for (int l = 0; l < 4; l++)
+				vf_store(d + l * MR, v[l]);
 		}
 		for (; p < len; p++) {
 			float *d = dst + p * MR + i;
@@ -196,22 +192,36 @@ static void pack_b(float *dst, size_t k, const float *src, size_t ld, size_t col
 	}
 }
 
+/* The first len <= VL depths of rows rows <= VL, src ld apart, as columns of dst. */
+ET_INLINE void transpose_block(float *dst, size_t len, const float *src, size_t ld, size_t rows)
+{
+	vf v[VL];
+	ET_UNROLL(16)
+	for (size_t i = 0; i < VL; i++)
+		v[i] = i >= rows   ? (vf){0}
+		       : len == VL ? vf_load(src + i * ld)
+				   : vf_load_part(src + i * ld, len);
+	vf_transpose(v);
+	ET_UNROLL(16)
+	for (size_t p = 0; p < VL; p++)
+		if (p < len)
+			vf_store(dst + p * NR, v[p]);
+}
+
 static void pack_bt(float *dst, size_t k, const float *src, size_t ld, size_t cols)
 {
-	size_t j = 0;
-	for (; j + 4 <= cols; j += 4) {
-		const float *s0 = src + j * ld, *s1 = s0 + ld, *s2 = s1 + ld, *s3 = s2 + ld;
-		for (size_t p = 0; p < k; p++) {
-			float *d = dst + p * NR + j;
-			d[0] = s0[p];
-			d[1] = s1[p];
-			d[2] = s2[p];
-			d[3] = s3[p];
-		}
+	for (size_t j = 0; j < NR; j += VL) {
+		const float *s = src + j * ld;
+		size_t rows = j >= cols ? 0 : cols - j, p = 0;
+		if (rows >= VL)
+			for (; p + VL <= k; p += VL)
+				transpose_block(dst + p * NR + j, VL, s + p, ld, VL);
+		else
+			for (; p + VL <= k; p += VL)
+				transpose_block(dst + p * NR + j, VL, s + p, ld, rows);
+		if (p < k)
+			transpose_block(dst + p * NR + j, k - p, s + p, ld, rows);
 	}
-	for (; j < NR; j++)
-		for (size_t p = 0; p < k; p++)
-			dst[p * NR + j] = j < cols ? src[j * ld + p] : 0;
 }
 
 static void pack_rows(float *dst, size_t ld, size_t k, const float *const *rows, size_t off,

@@ -86,6 +86,69 @@ ET_INLINE void vf_store_part(float *p, vf v, size_t n)
 #endif
 }
 
+/* Transposes VL rows of VL lanes in place: lane j of v[i] and lane i of v[j] change places. */
+ET_INLINE void vf_transpose(vf v[VL])
+{
+#if defined(__AVX512F__)
+	__m512d u[16];
+	vf t[16];
+	ET_UNROLL(8)
+	for (int i = 0; i < 16; i += 2) { /* pairs of rows, then fours, within 4 lanes */
+		u[i] = (__m512d)_mm512_unpacklo_ps((__m512)v[i], (__m512)v[i + 1]);
+		u[i + 1] = (__m512d)_mm512_unpackhi_ps((__m512)v[i], (__m512)v[i + 1]);
+	}
+	ET_UNROLL(4)
+	for (int i = 0; i < 16; i += 4) {
+		t[i] = (vf)_mm512_unpacklo_pd(u[i], u[i + 2]);
+		t[i + 1] = (vf)_mm512_unpackhi_pd(u[i], u[i + 2]);
+		t[i + 2] = (vf)_mm512_unpacklo_pd(u[i + 1], u[i + 3]);
+		t[i + 3] = (vf)_mm512_unpackhi_pd(u[i + 1], u[i + 3]);
+	}
+	ET_UNROLL(4)
+	for (int i = 0; i < 4; i++) { /* quarters of four rows each to their places */
+		__m512 a = (__m512)t[i], b = (__m512)t[4 + i], c = (__m512)t[8 + i],
+		       d = (__m512)t[12 + i];
+		__m512 ab02 = _mm512_shuffle_f32x4(a, b, 0x88),
+		       ab13 = _mm512_shuffle_f32x4(a, b, 0xdd),
+		       cd02 = _mm512_shuffle_f32x4(c, d, 0x88),
+		       cd13 = _mm512_shuffle_f32x4(c, d, 0xdd);
+		v[i] = (vf)_mm512_shuffle_f32x4(ab02, cd02, 0x88);
+		v[4 + i] = (vf)_mm512_shuffle_f32x4(ab13, cd13, 0x88);
+		v[8 + i] = (vf)_mm512_shuffle_f32x4(ab02, cd02, 0xdd);
+		v[12 + i] = (vf)_mm512_shuffle_f32x4(ab13, cd13, 0xdd);
+	}
+#elif defined(__AVX2__)
+	__m256d u[8];
+	__m256 t[8];
+	ET_UNROLL(4)
+	for (int i = 0; i < 8; i += 2) {
+		u[i] = (__m256d)_mm256_unpacklo_ps((__m256)v[i], (__m256)v[i + 1]);
+		u[i + 1] = (__m256d)_mm256_unpackhi_ps((__m256)v[i], (__m256)v[i + 1]);
+	}
+	ET_UNROLL(2)
+	for (int i = 0; i < 8; i += 4) {
+		t[i] = (__m256)_mm256_unpacklo_pd(u[i], u[i + 2]);
+		t[i + 1] = (__m256)_mm256_unpackhi_pd(u[i], u[i + 2]);
+		t[i + 2] = (__m256)_mm256_unpacklo_pd(u[i + 1], u[i + 3]);
+		t[i + 3] = (__m256)_mm256_unpackhi_pd(u[i + 1], u[i + 3]);
+	}
+	ET_UNROLL(4)
+	for (int i = 0; i < 4; i++) {
+		v[i] = (vf)_mm256_permute2f128_ps(t[i], t[4 + i], 0x20);
+		v[4 + i] = (vf)_mm256_permute2f128_ps(t[i], t[4 + i], 0x31);
+	}
+#else
+	vf t0 = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+	vf t1 = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+	vf t2 = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+	vf t3 = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+	v[0] = __builtin_shufflevector(t0, t2, 0, 1, 4, 5);
+	v[1] = __builtin_shufflevector(t0, t2, 2, 3, 6, 7);
+	v[2] = __builtin_shufflevector(t1, t3, 0, 1, 4, 5);
+	v[3] = __builtin_shufflevector(t1, t3, 2, 3, 6, 7);
+#endif
+}
+
 /* mask ? a : b, lane by lane; mask lanes are 0 or -1. */
 ET_INLINE vf vf_sel(vi mask, vf a, vf b)
 {
