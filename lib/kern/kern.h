@@ -18,6 +18,15 @@
 
 enum et_act { ET_ACT_NONE, ET_ACT_RELU, ET_ACT_RELU6 };
 
+/*
+ * What happens to an input on its way from memory into a product: act(v * scale[ch] + shift[ch]).
+ * Padding stays 0. So batch norm and activation before a convolution need not be written out.
+ */
+struct et_prologue {
+	const float *scale, *shift; /* per input channel */
+	enum et_act act;
+};
+
 /* One convolution row for depthwise kernels; see dw_forward. All strides in floats. */
 struct et_dw_row {
 	int c;		    /* channels, contiguous */

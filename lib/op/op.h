@@ -72,15 +72,6 @@ struct et_epilogue {
 	const struct et_moments *moments; /* filled with those of what is written */
 };
 
-/*
- * What happens to an input on its way from memory into a product: act(v * scale[ch] + shift[ch]).
- * Padding stays 0. So batch norm and activation before a convolution need not be written out.
- */
-struct et_prologue {
-	const float *scale, *shift; /* per input channel */
-	enum et_act act;
-};
-
 /* ---- GEMM ------------------------------------------------------------------------------------ */
 
 /*
