@@ -132,6 +132,23 @@ $(B)/lib/kern/kern_$(1).o: lib/kern/kern_isa.c $(B)/flags
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
+# The compiler's assembly of the AArch64 kernels: what ships, and for one core each. Made anew each
+# time, and of nothing but the compiler: no libraries are asked for.
+ASM_CORES := cortex-a53 cortex-a72 cortex-a76
+ASM := $(B)/lib/kern/kern_neon.s $(ASM_CORES:%=$(B)/lib/kern/kern_neon-%.s)
+$(ASM): lib/kern/kern_isa.c .FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -g0 $(KERN_CFLAGS) $(if $(ASM_CORE),-mcpu=$(ASM_CORE),$(ISA_FLAGS_neon)) \
+		-DET_ISA=neon -S -o $@ $<
+$(foreach i,$(ASM_CORES),$(eval $(B)/lib/kern/kern_neon-$(i).s: ASM_CORE := $(i)))
+asm-report-only: $(ASM)
+	$(Q)tests/asm-report.sh $<
+
+## asm-report: loops of the AArch64 kernels in llvm-mca's models of three cores; installs what is missing first
+asm-report:
+	$(Q)datasets/deps.sh asm
+	$(Q)$(MAKE) --no-print-directory CROSS=$(if $(filter aarch64,$(ARCH)),$(CROSS),aarch64-linux-gnu-) asm-report-only
+
 -include $(sort $(wildcard $(B)/*/*.d $(B)/*/*/*.d))
 
 ## deps: install what building, testing, the demo and lint need (apt; sudo when not root)
@@ -224,4 +241,4 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .FORCE:
-.PHONY: all deps demo check check-unit check-only lint peers-conv peers-need bench-peers peers-grad install clean help .FORCE
+.PHONY: all deps demo check check-unit check-only lint asm-report asm-report-only peers-conv peers-need bench-peers peers-grad install clean help .FORCE

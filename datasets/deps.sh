@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what is missing for: building, testing, the demo, lint, cross-building for aarch64.
+# Installs what is missing for: building, testing, the demo, lint, cross-building for aarch64, and its
+# report on loops.
 #
-#   datasets/deps.sh GROUP...      groups: build test demo lint cross
+#   datasets/deps.sh GROUP...      groups: build test demo lint cross asm
 #
 # Prints nothing and asks for nothing when all is there. Otherwise says what it installs and does so
 # with apt-get, through sudo when not root.
@@ -40,6 +41,9 @@ needs() {
 	cross libcjson-dev:arm64 file /usr/lib/aarch64-linux-gnu/pkgconfig/libcjson.pc
 	cross check:arm64 file /usr/lib/aarch64-linux-gnu/pkgconfig/check.pc
 	cross libgomp1:arm64 file /usr/lib/aarch64-linux-gnu/libgomp.so.1
+	asm gcc-aarch64-linux-gnu run aarch64-linux-gnu-gcc
+	asm libc6-dev-arm64-cross include aarch64-linux-gnu-gcc stdlib.h
+	asm llvm run llvm-mca
 	END
 }
 
@@ -64,11 +68,11 @@ missing() {
 
 for group; do
 	case $group in
-	build | test | demo | lint | cross) ;;
-	*) die "unknown group '$group': expected build, test, demo, lint or cross" ;;
+	build | test | demo | lint | cross | asm) ;;
+	*) die "unknown group '$group': expected build, test, demo, lint, cross or asm" ;;
 	esac
 done
-[ $# -gt 0 ] || die "expected groups: build test demo lint cross"
+[ $# -gt 0 ] || die "expected groups: build test demo lint cross asm"
 
 list=$(missing "$@")
 [ -n "$list" ] || exit 0
