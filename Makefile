@@ -205,13 +205,28 @@ PEER_THREADS ?= 2
 PEER_ROUNDS ?= 40
 PEER_RECIPES ?= filter:2 filter:4
 
+# OMP_PROC_BIND would keep all threads of OpenBLAS where the first one is.
+peers-gemm-need:
+	$(Q)printf '#include <cblas.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
+		echo "missing OpenBLAS. On Debian: apt install libopenblas-dev" >&2; exit 1; }
+$(B)/tests/peers/gemm.o: | peers-gemm-need
+$(B)/peers-gemm: $(B)/tests/peers/gemm.o $(B)/tests/peers/peak.o $(B)/tests/peers/ours.o $(B)/libedgetrain.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lopenblas $(ALL_LDLIBS)
+
+## peers-gemm: the GEMM against OpenBLAS and the processor's limit, one and two threads (PEER_GEMM_ROUNDS, PEER_GEMM)
+peers-gemm: $(B)/peers-gemm
+	GEMM=$< tests/peers/gemm.sh $(PEER_GEMM_ROUNDS) $(PEER_GEMM)
+PEER_GEMM_ROUNDS ?= 9
+
 $(B)/peers-step: $(B)/tests/peers/step.o $(B)/libedgetrain.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-## bench-peers: whole training steps against PyTorch, time and memory (Debian: python3-torch python3-torchvision)
-bench-peers: $(B)/peers-step
+## bench-peers: whole training steps against PyTorch, time and memory (Debian: python3-torch python3-torchvision), then peers-gemm
+bench-peers: $(B)/peers-step $(B)/peers-gemm
 	STEP=$< tests/peers/steps.sh
+	GEMM=$(B)/peers-gemm tests/peers/gemm.sh $(PEER_GEMM_ROUNDS) $(PEER_GEMM)
 
 ## peers-grad: gradients of whole networks against PyTorch (Debian: python3-torch python3-torchvision)
 peers-grad: all
@@ -241,4 +256,5 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 .FORCE:
-.PHONY: all deps demo check check-unit check-only lint asm-report asm-report-only peers-conv peers-need bench-peers peers-grad install clean help .FORCE
+.PHONY: all deps demo check check-unit check-only lint asm-report asm-report-only peers-conv peers-need peers-gemm \
+	peers-gemm-need bench-peers peers-grad install clean help .FORCE
