@@ -1,5 +1,5 @@
 /*
- * The GEMM micro-kernels and their packing. MR and NR come from the unit. The tile lives in
+ * The GEMM micro-kernels. MR and NR come from the unit. The tile lives in
  * registers: MR * NR/VL accumulators, NR/VL loads of B and MR broadcasts of A for each depth p.
  */
 #define NV (NR / VL)
@@ -65,31 +65,6 @@ GEMM(gemm_k2, 2)
 /* Depth-major here too: the lanes of one A vector are four rows. */
 #define GEMM_R	gemm_k
 #define GEMM_RV gemm_kv
-
-static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
-{
-	dst += k0 * MR;
-	for (int i = 0; i < MR; i += 4) {
-		const float *r0 = rows[i], *r1 = rows[i + 1], *r2 = rows[i + 2], *r3 = rows[i + 3];
-		size_t p = 0;
-		for (; p + 4 <= len; p += 4) {
-			vf v[4] = {vf_load(r0 + p), vf_load(r1 + p), vf_load(r2 + p),
-				   vf_load(r3 + p)};
-			float *d = dst + p * MR + i;
-			vf_transpose(v);
-			ET_UNROLL(4)
-			for (int l = 0; l < 4; l++)
-				vf_store(d + l * MR, v[l]);
-		}
-		for (; p < len; p++) {
-			float *d = dst + p * MR + i;
-			d[0] = r0[p];
-			d[1] = r1[p];
-			d[2] = r2[p];
-			d[3] = r3[p];
-		}
-	}
-}
 #else
 #define GEMM(name, NW, A)                                                                          \
 	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
@@ -128,19 +103,6 @@ static void gemm_rv(size_t k, const float *a, const float *b, float *c, size_t l
 	else
 		gemm_r(k, a, b, c, ldc, add);
 }
-
-static void pack_r(float *dst, size_t k0, size_t len, const float *const *rows)
-{
-	for (int i = 0; i < MR; i++) {
-		const float *r = rows[i];
-		float *d = dst + (size_t)i * ET_KC_MAX + k0;
-		size_t p = 0;
-		for (; p + VL <= len; p += VL)
-			vf_store(d + p, vf_load(r + p));
-		for (; p < len; p++)
-			d[p] = r[p];
-	}
-}
 #endif
 
 _Static_assert(NV == 2 || NV == 3, "a narrow tile for every number of vectors below NV");
@@ -156,111 +118,6 @@ static void gemm_kv(size_t k, const float *a, const float *b, float *c, size_t l
 #endif
 	else
 		gemm_k(k, a, b, c, ldc, add);
-}
-
-static void pack_k(float *dst, size_t k, const float *src, size_t ld, size_t cols)
-{
-	if (cols == MR) {
-		for (size_t p = 0; p < k; p++)
-			memcpy(dst + p * MR, src + p * ld, MR * sizeof(float));
-		return;
-	}
-	for (size_t p = 0; p < k; p++) {
-		size_t i = 0;
-		for (; i < cols; i++)
-			dst[p * MR + i] = src[p * ld + i];
-		for (; i < MR; i++)
-			dst[p * MR + i] = 0;
-	}
-}
-
-static void pack_b(float *dst, size_t k, const float *src, size_t ld, size_t cols)
-{
-	if (cols == NR) {
-		for (size_t p = 0; p < k; p++)
-			ET_UNROLL(4)
-		for (int j = 0; j < NV; j++)
-			vf_store(dst + p * NR + j * VL, vf_load(src + p * ld + j * VL));
-		return;
-	}
-	for (size_t p = 0; p < k; p++) {
-		size_t j = 0;
-		for (; j < cols; j++)
-			dst[p * NR + j] = src[p * ld + j];
-		for (; j < NR; j++)
-			dst[p * NR + j] = 0;
-	}
-}
-
-/* The first len <= VL depths of rows rows <= VL, src ld apart, as columns of dst. */
-ET_INLINE void transpose_block(float *dst, size_t len, const float *src, size_t ld, size_t rows)
-{
-	vf v[VL];
-	ET_UNROLL(16)
-	for (size_t i = 0; i < VL; i++)
-		v[i] = i >= rows   ? (vf){0}
-		       : len == VL ? vf_load(src + i * ld)
-				   : vf_load_part(src + i * ld, len);
-	vf_transpose(v);
-	ET_UNROLL(16)
-	for (size_t p = 0; p < VL; p++)
-		if (p < len)
-			vf_store(dst + p * NR, v[p]);
-}
-
-static void pack_bt(float *dst, size_t k, const float *src, size_t ld, size_t cols)
-{
-	for (size_t j = 0; j < NR; j += VL) {
-		const float *s = src + j * ld;
-		size_t rows = j >= cols ? 0 : cols - j, p = 0;
-		if (rows >= VL)
-			for (; p + VL <= k; p += VL)
-				transpose_block(dst + p * NR + j, VL, s + p, ld, VL);
-		else
-			for (; p + VL <= k; p += VL)
-				transpose_block(dst + p * NR + j, VL, s + p, ld, rows);
-		if (p < k)
-			transpose_block(dst + p * NR + j, k - p, s + p, ld, rows);
-	}
-}
-
-static void pack_rows(float *dst, size_t ld, size_t k, const float *const *rows, size_t off,
-		      size_t cols)
-{
-	for (size_t p = 0; p < k; p++, dst += ld) {
-		const float *r = rows[p];
-		size_t j = 0;
-		if (r) {
-			r += off;
-			for (; j + VL <= cols; j += VL)
-				vf_store(dst + j, vf_load(r + j));
-			for (; j < cols; j++)
-				dst[j] = r[j];
-		} else {
-			for (; j + VL <= cols; j += VL)
-				vf_store(dst + j, (vf){0});
-			for (; j < cols; j++)
-				dst[j] = 0;
-		}
-	}
-}
-
-ET_INLINE vf act_vf(vf v, enum et_act act)
-{
-	if (act != ET_ACT_NONE)
-		v = vf_max_nan(v, (vf){0});
-	if (act == ET_ACT_RELU6)
-		v = vf_min_nan(v, vf_set1(6));
-	return v;
-}
-
-ET_INLINE float act_f(float v, enum et_act act)
-{
-	if (act != ET_ACT_NONE)
-		v = v < 0 ? 0 : v;
-	if (act == ET_ACT_RELU6)
-		v = v > 6 ? 6 : v;
-	return v;
 }
 
 static void store(size_t n, const float *t, float *y, bool acc, const float *scale,
@@ -292,4 +149,3 @@ static void store(size_t n, const float *t, float *y, bool acc, const float *sca
 		y[j] = act_f(v, act);
 	}
 }
-#undef NV

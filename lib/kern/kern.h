@@ -75,9 +75,16 @@ struct et_kern {
 	void (*gemm_rv)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc,
 			int vectors);
 
-	/* Packs depths k0..k0+len of mr rows, rows[i] pointing at the row's len contiguous values.
+	/* Packs depths k0..k0+len of mr rows, rows[i] pointing at the row's len contiguous values;
+	 * NULL: zeros.
 	 */
 	void (*pack_r)(float *dst, size_t k0, size_t len, const float *const *rows);
+	/*
+	 * The same of act(v * scale[p] + shift[p]), p < len, the bits of affine and act; rows[i]
+	 * NULL: zeros, which stay zeros.
+	 */
+	void (*pack_rp)(float *dst, size_t k0, size_t len, const float *const *rows,
+			const struct et_prologue *pro);
 	/* k rows of cols <= mr values, src rows ld apart, to dst[p*mr + i], zeros beyond cols. */
 	void (*pack_k)(float *dst, size_t k, const float *src, size_t ld, size_t cols);
 	/* The same for B: dst[p*nr + j] = src[p*ld + j], zeros beyond cols <= nr. */
@@ -87,6 +94,9 @@ struct et_kern {
 	/* dst[p*ld + j] = rows[p] ? rows[p][off + j] : 0, j < cols: gathered rows of any width. */
 	void (*pack_rows)(float *dst, size_t ld, size_t k, const float *const *rows, size_t off,
 			  size_t cols);
+	/* The same of act(v * scale[off + j] + shift[off + j]), the bits of affine and act. */
+	void (*pack_rows_p)(float *dst, size_t ld, size_t k, const float *const *rows, size_t off,
+			    size_t cols, const struct et_prologue *pro);
 	/*
 	 * One row of a finished tile: v = t[j] (+ y[j] if acc); v = v*scale[j] + shift[j]; v +=
 	 * res[j]; y[j] = act(v), j < n. scale, shift, res may each be NULL.

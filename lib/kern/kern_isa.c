@@ -32,7 +32,9 @@
 _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 	       "tile larger than the drivers' buffers");
 
+#include "kern/act_tmpl.h"
 #include "kern/gemm_tmpl.h"
+#include "kern/pack_tmpl.h"
 #include "kern/elem_tmpl.h"
 #include "kern/chan_tmpl.h"
 #include "kern/dw_tmpl.h"
@@ -62,10 +64,12 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.gemm_kv = gemm_kv,
 	.gemm_rv = GEMM_RV,
 	.pack_r = pack_r,
+	.pack_rp = pack_rp,
 	.pack_k = pack_k,
 	.pack_b = pack_b,
 	.pack_bt = pack_bt,
 	.pack_rows = pack_rows,
+	.pack_rows_p = pack_rows_p,
 	.store = store,
 	.add = add,
 	.mul = mul,

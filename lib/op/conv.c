@@ -51,8 +51,9 @@ static struct taps taps_alloc(const struct et_conv *g, struct et_arena *work)
 }
 
 /* The im2col view of one group's input channels. */
-static struct et_gather input_view(const struct et_conv *g, int n, const float *in, int group,
-				   struct taps *t, bool measuring)
+static struct et_gather input_view(const struct et_conv *g, int n, const float *in,
+				   const struct et_prologue *pro, int group, struct taps *t,
+				   bool measuring)
 {
 	int cn = g->c / g->groups;
 
@@ -77,18 +78,18 @@ static struct et_gather input_view(const struct et_conv *g, int n, const float *
 		.taps = t->n,
 		.y = t->y,
 		.x = t->x,
+		.pro = pro,
 	};
 }
 
 bool et_conv_takes_prologue(const struct et_conv *g)
 {
-	(void)g;
-	return false;
+	return !et_conv_depthwise(g);
 }
 
 static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-			  const float *w, const struct et_epilogue *epi, float *y,
-			  struct et_arena *work)
+			  const struct et_prologue *pro, const float *w,
+			  const struct et_epilogue *epi, float *y, struct et_arena *work)
 {
 	size_t mark = et_arena_mark(work);
 	struct taps t = taps_alloc(g, work);
@@ -106,7 +107,7 @@ static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n
 			e.act = epi->act;
 		}
 		struct et_gemm_rows m = {
-			.a = input_view(g, n, in, group, &t, et_measuring(work)),
+			.a = input_view(g, n, in, pro, group, &t, et_measuring(work)),
 			.b = w + (size_t)k0 * depth,
 			.ldb = depth,
 			.bt = true,
@@ -124,9 +125,8 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		     const struct et_prologue *pro, const float *w, const struct et_epilogue *epi,
 		     float *y, struct et_arena *work)
 {
-	(void)pro;
 	if (!et_conv_depthwise(g))
-		forward_dense(x, g, n, in, w, epi, y, work);
+		forward_dense(x, g, n, in, pro, w, epi, y, work);
 	else if (!et_measuring(work)) /* no scratch */
 		et_depthwise_forward(x, g, n, in, w, epi, y);
 	if (epi && epi->moments)
@@ -229,7 +229,6 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 		    const struct et_prologue *pro, const float *dy, float *dw,
 		    struct et_arena *work)
 {
-	(void)pro;
 	if (et_conv_depthwise(g)) {
 		if (!et_measuring(work))
 			et_depthwise_weight(x, g, n, in, dy, dw);
@@ -243,7 +242,7 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 
 	for (int group = 0; group < groups; group++) {
 		struct et_gemm_sum m = {
-			.a = input_view(g, n, in, group, &t, et_measuring(work)),
+			.a = input_view(g, n, in, pro, group, &t, et_measuring(work)),
 			.d = dy + group * kn,
 			.ldd = (size_t)g->k,
 			.rows = kn,

@@ -3,8 +3,6 @@
 
 #include "op/gather.h"
 
-static const float zeros[ET_KC_MAX];
-
 /* Segments narrower than this are merged along a kernel row, where its taps are neighbours in
  * memory. */
 #define MERGE_BELOW 32
@@ -46,12 +44,19 @@ static int run_length(const struct et_gather *a, int t)
 {
 	int r = 1;
 
-	if (a->cn != a->c || a->cn >= MERGE_BELOW)
+	if (a->cn != a->c || a->cn >= MERGE_BELOW || a->pro)
 		return 1;
 	while (t + r < a->taps && a->y[t + r] == a->y[t] && a->x[t + r] == a->x[t] + r &&
 	       (r + 1) * a->cn <= MERGE_MAX)
 		r++;
 	return r;
+}
+
+/* A prologue whose first channel is ch of those used. */
+static struct et_prologue prologue_at(const struct et_gather *a, size_t ch)
+{
+	size_t at = (size_t)a->c0 + ch;
+	return (struct et_prologue){a->pro->scale + at, a->pro->shift + at, a->pro->act};
 }
 
 void et_gather_rows(const struct et_kern *k, const struct et_gather *a, size_t m, size_t rows,
@@ -71,7 +76,7 @@ void et_gather_rows(const struct et_kern *k, const struct et_gather *a, size_t m
 		}
 	}
 	for (size_t i = rows; i < (size_t)k->mr; i++)
-		ptr[i] = zeros;
+		ptr[i] = NULL;
 
 	for (size_t done = 0; done < kb;) {
 		int t = (int)((k0 + done) / cn);
@@ -82,7 +87,7 @@ void et_gather_rows(const struct et_kern *k, const struct et_gather *a, size_t m
 		for (size_t i = 0; i < rows; i++) {
 			const float *p = pixel(a, &at[i], t);
 			if (run == 1) {
-				ptr[i] = p ? p + ch : zeros;
+				ptr[i] = p ? p + ch : NULL;
 			} else if (p && pixel(a, &at[i], t + run - 1)) {
 				ptr[i] = p + ch;
 			} else {
@@ -94,7 +99,12 @@ void et_gather_rows(const struct et_kern *k, const struct et_gather *a, size_t m
 				ptr[i] = edge[i] + ch;
 			}
 		}
-		k->pack_r(dst, done, len, ptr);
+		if (a->pro) {
+			struct et_prologue pro = prologue_at(a, ch);
+			k->pack_rp(dst, done, len, ptr, &pro);
+		} else {
+			k->pack_r(dst, done, len, ptr);
+		}
 		done += len;
 	}
 }
@@ -105,6 +115,7 @@ void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_
 	const float *ptr[ET_KC_MAX];
 	size_t cn = (size_t)a->cn, nr = (size_t)k->nr;
 	size_t padded = et_ceil_div(cols, nr) * nr;
+	struct et_prologue pro = a->pro ? prologue_at(a, 0) : (struct et_prologue){0};
 
 	for (size_t done = 0; done < cols;) {
 		int t = (int)((col + done) / cn);
@@ -118,7 +129,11 @@ void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_
 		}
 		while (done < end) { /* one panel's part of this tap */
 			size_t in = done % nr, len = et_min(nr - in, end - done);
-			k->pack_rows(dst + (done / nr) * nr * kb + in, nr, kb, ptr, ch, len);
+			float *to = dst + (done / nr) * nr * kb + in;
+			if (a->pro)
+				k->pack_rows_p(to, nr, kb, ptr, ch, len, &pro);
+			else
+				k->pack_rows(to, nr, kb, ptr, ch, len);
 			done += len;
 			ch += len;
 		}

@@ -76,7 +76,8 @@ struct et_epilogue {
 
 /*
  * Rows of an im2col matrix, gathered while packing, never written out: row m = (img, i, j) of an
- * n x gh x gw grid; column (t, ch) is src[img, i*sh + y[t], j*sw + x[t], c0 + ch], or 0 outside.
+ * n x gh x gw grid; column (t, ch) is src[img, i*sh + y[t], j*sw + x[t], c0 + ch], through the
+ * prologue, or 0 outside.
  * A plain matrix is the special case gh = gw = h = w = 1 with one tap at 0,0.
  */
 struct et_gather {
@@ -85,7 +86,8 @@ struct et_gather {
 	int c0, cn;	/* channels used */
 	int gh, gw, sh, sw;
 	int taps;
-	const int16_t *y, *x; /* [taps] offsets */
+	const int16_t *y, *x;	       /* [taps] offsets */
+	const struct et_prologue *pro; /* of src's c channels; NULL: values as they are */
 };
 
 /* Where row m = (img, i, j) of C goes: c + ((img*h + i*sh + y0)*w + j*sw + x0)*ld. */
@@ -154,7 +156,11 @@ size_t et_conv_weights(const struct et_conv *g);
 /* Multiply-adds of one image's forward. */
 double et_conv_mac(const struct et_conv *g);
 
-/* Can the products over x of this shape take a prologue? */
+/*
+ * Can the products over x of this shape take a prologue? Then they have the bits that they have
+ * when et_affine() and et_act_forward() write act(x*scale + shift) out first. Both scale and shift
+ * are there.
+ */
 bool et_conv_takes_prologue(const struct et_conv *g);
 /*
  * y[n,p,q,k] = x (*) w, then the epilogue (bias is epi->shift). pro and epi may be NULL. When

@@ -198,6 +198,81 @@ START_TEST(nan_spreads)
 }
 END_TEST
 
+/* ---- a prologue ------------------------------------------------------------------------------ */
+
+struct through {
+	struct conv_case t;
+	struct et_prologue pro;
+	float *z;      /* x through the prologue, written out */
+	float *y, *dw; /* from z */
+};
+
+static void run_through(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	const struct through *p = arg;
+	const struct conv_case *t = &p->t;
+	const struct et_conv *g = &t->g;
+	const struct et_prologue pro = {num_at(work, p->pro.scale), num_at(work, p->pro.shift),
+					p->pro.act};
+	size_t pixels = (size_t)t->n * (size_t)g->h * (size_t)g->w;
+	const float *in = num_at(work, t->x), *w = num_at(work, t->w), *dy = num_at(work, t->dy);
+
+	if (!et_measuring(work)) {
+		et_affine(x, pixels, g->c, t->x, pro.scale, pro.shift, p->z);
+		et_act_forward(x, pro.act, pixels * (size_t)g->c, p->z, p->z, NULL);
+	}
+	et_conv_forward(x, g, t->n, num_at(work, p->z), NULL, w, NULL, num_at(work, p->y), work);
+	et_conv_weight(x, g, t->n, num_at(work, p->z), NULL, dy, num_at(work, p->dw), work);
+	et_conv_forward(x, g, t->n, in, &pro, w, NULL, num_at(work, t->y), work);
+	et_conv_weight(x, g, t->n, in, &pro, dy, num_at(work, t->dw), work);
+}
+
+static void check_through(void *arg)
+{
+	const struct through *p = arg;
+	struct num_sizes s = conv_sizes(&p->t);
+	num_check_bits("y", p->t.y, p->y, s.y * sizeof(float));
+	num_check_bits("dw", p->t.dw, p->dw, s.w * sizeof(float));
+}
+
+/* The same bits as from an input written out by et_affine() and et_act_forward(). */
+START_TEST(prologue)
+{
+	for (int i = 0; i < 4; i++) {
+		struct et_rng r = num_rng(104, (uint32_t)(_i * 4 + i));
+		struct et_conv g = conv_shape((enum conv_kind)_i, &r);
+		struct through p = {.t = conv_random(&g, num_int(&r, 1, 3), &r)};
+		struct num_sizes s = conv_sizes(&p.t);
+		if (!et_conv_takes_prologue(&g))
+			return;
+		p.pro.scale = num_normal(&r, (size_t)g.c);
+		p.pro.shift = num_normal(&r, (size_t)g.c); /* so that padding would not stay 0 */
+		p.pro.act = (enum et_act)(i % 3);
+		p.z = num_floats(s.x);
+		p.y = num_floats(s.y);
+		p.dw = num_floats(s.w);
+		conv_label(&p.t, "prologue %d", i);
+		num_run(run_through, check_through, &p,
+			(struct num_out[]){{p.t.y, s.y * sizeof(float), NULL},
+					   {p.y, s.y * sizeof(float), NULL},
+					   {p.t.dw, s.w * sizeof(float), p.t.dw0},
+					   {p.dw, s.w * sizeof(float), p.t.dw0}},
+			4);
+	}
+}
+END_TEST
+
+START_TEST(who_takes_prologue)
+{
+	struct et_rng r = num_rng(105, 0);
+	for (int kind = 0; kind < CONV_KINDS; kind++) {
+		struct et_conv g = conv_shape((enum conv_kind)kind, &r);
+		if (g.groups == 1)
+			ck_assert(et_conv_takes_prologue(&g));
+	}
+}
+END_TEST
+
 /* Bias gradients, long columns among them. */
 START_TEST(channel_sum)
 {
@@ -223,6 +298,8 @@ Suite *suite_conv(void)
 	tcase_add_loop_test(tc, oracle, 0, SHAPES / PER_RUN);
 	tcase_add_loop_test(tc, adjoint, 0, CONV_KINDS);
 	tcase_add_loop_test(tc, nan_spreads, 0, CONV_KINDS);
+	tcase_add_loop_test(tc, prologue, 0, CONV_KINDS);
+	tcase_add_test(tc, who_takes_prologue);
 	tcase_add_loop_test(tc, channel_sum, 0, 7);
 	return s;
 }

@@ -88,6 +88,77 @@ START_TEST(pack_rows)
 }
 END_TEST
 
+/* What affine and act write of a row. */
+static float *written_out(const struct et_kern *k, const struct et_prologue *pro, size_t n,
+			  const float *x)
+{
+	float *y = num_floats(n);
+	k->affine(1, n, x, pro->scale, pro->shift, y);
+	k->act(n, y, y, NULL, pro->act);
+	return y;
+}
+
+static struct et_prologue random_prologue(struct et_rng *r, size_t n, int act)
+{
+	struct et_prologue pro = {.act = (enum et_act)act};
+	float *scale = num_normal(r, n);
+	for (size_t i = 0; i < n; i++)
+		scale[i] *= 4; /* so that 6 is passed */
+	pro.scale = scale;
+	pro.shift = num_normal(r, n);
+	return pro;
+}
+
+/* Through a prologue: the bits of the row written out, zeros where there is none. */
+START_TEST(pack_rp)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(27, 0);
+	const size_t mr = (size_t)k->mr, size = mr * ET_KC_MAX;
+
+	for (size_t len = 1; len < 40; len++)
+		for (int act = ET_ACT_NONE; act <= ET_ACT_RELU6; act++) {
+			struct et_prologue pro = random_prologue(&r, len, act);
+			const float *rows[ET_MR_MAX], *plain[ET_MR_MAX];
+			float *got = num_floats(size), *want = num_floats(size);
+			size_t k0 = len % 5;
+			for (size_t i = 0; i < mr; i++) {
+				rows[i] = num_int(&r, 0, 3) ? num_normal(&r, len) : NULL;
+				plain[i] = rows[i] ? written_out(k, &pro, len, rows[i]) : NULL;
+			}
+			num_label("%s, pack_rp, len %zu, act %d", k->name, len, act);
+			k->pack_rp(got, k0, len, rows, &pro);
+			k->pack_r(want, k0, len, plain);
+			num_check_bits("panel", got, want, size * sizeof(float));
+			num_check_guards();
+		}
+}
+END_TEST
+
+START_TEST(pack_rows_p)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(28, 0);
+	enum { DEPTH = 4 };
+
+	for (size_t cols = 1; cols < 70; cols++) {
+		size_t ld = cols + 3, off = cols % 4, n = off + cols;
+		struct et_prologue pro = random_prologue(&r, n, (int)(cols % 3));
+		float *got = num_floats(DEPTH * ld), *want = num_floats(DEPTH * ld);
+		const float *rows[DEPTH], *plain[DEPTH];
+		for (size_t p = 0; p < DEPTH; p++) {
+			rows[p] = p == 1 ? NULL : num_normal(&r, n);
+			plain[p] = rows[p] ? written_out(k, &pro, n, rows[p]) : NULL;
+		}
+		num_label("%s, pack_rows_p, cols %zu", k->name, cols);
+		k->pack_rows_p(got, ld, DEPTH, rows, off, cols, &pro);
+		k->pack_rows(want, ld, DEPTH, plain, off, cols);
+		num_check_bits("panel", got, want, DEPTH * ld * sizeof(float));
+		num_check_guards();
+	}
+}
+END_TEST
+
 /* ---- micro-kernels --------------------------------------------------------------------------- */
 
 struct tile {
@@ -103,10 +174,13 @@ static struct tile tile_new(const struct et_kern *k, struct et_rng *r, size_t de
 {
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, ldc = nr + depth % 4;
 	size_t n = (mr - 1) * ldc + nr;
+	float *a = num_normal(r, depth * mr);
+	for (size_t p = 0; p < depth && depth > 10; p++) /* a row of zeros */
+		a[p * mr + 2] = 0;
 	return (struct tile){.k = k,
 			     .depth = depth,
 			     .ldc = ldc,
-			     .a = num_normal(r, depth * mr),
+			     .a = a,
 			     .b = num_normal(r, depth * nr),
 			     .c = num_floats(n),
 			     .before = num_normal(r, n)};
@@ -166,10 +240,12 @@ static float *packed_rows(const struct tile *t, struct et_rng *r)
 	for (size_t k0 = 0; k0 < t->depth;) {
 		size_t len = et_min((size_t)num_int(r, 1, 40), t->depth - k0);
 		for (size_t i = 0; i < mr; i++) {
-			float *row = num_floats(len);
-			for (size_t p = 0; p < len; p++)
+			float *row = num_floats(len), sum = 0;
+			for (size_t p = 0; p < len; p++) {
 				row[p] = t->a[(k0 + p) * mr + i];
-			rows[i] = row;
+				sum += fabsf(row[p]);
+			}
+			rows[i] = sum > 0 ? row : NULL;
 		}
 		t->k->pack_r(dst, k0, len, rows);
 		k0 += len;
@@ -407,6 +483,8 @@ Suite *suite_tile(void)
 	tcase_add_loop_test(tc, pack_k_b, 0, isas);
 	tcase_add_loop_test(tc, pack_bt, 0, isas);
 	tcase_add_loop_test(tc, pack_rows, 0, isas);
+	tcase_add_loop_test(tc, pack_rp, 0, isas);
+	tcase_add_loop_test(tc, pack_rows_p, 0, isas);
 	tcase_add_loop_test(tc, gemm_k, 0, isas);
 	tcase_add_loop_test(tc, gemm_r, 0, isas);
 	tcase_add_loop_test(tc, narrow_tiles, 0, isas);
