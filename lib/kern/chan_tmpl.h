@@ -16,6 +16,19 @@ static void affine(size_t rows, size_t c, const float *x, const float *sc, const
 	}
 }
 
+static void affine_act(size_t rows, size_t c, const float *x, size_t xs, const float *sc,
+		       const float *sh, enum et_act act, float *y, size_t ys)
+{
+	for (size_t r = 0; r < rows; r++, x += xs, y += ys) {
+		size_t j = 0;
+		for (; j + VL <= c; j += VL)
+			vf_store(y + j,
+				 act_vf(vf_load(x + j) * vf_load(sc + j) + vf_load(sh + j), act));
+		for (; j < c; j++)
+			y[j] = act_f(x[j] * sc[j] + sh[j], act);
+	}
+}
+
 static void row_sum(size_t rows, size_t ld, size_t c, const float *x, float *sum)
 {
 	size_t j = 0;

@@ -27,12 +27,30 @@ struct et_prologue {
 	enum et_act act;
 };
 
-/* One convolution row for depthwise kernels; see dw_forward. All strides in floats. */
+/* One row of pooling; see max_forward. */
 struct et_dw_row {
 	int c;		    /* channels, contiguous */
 	int q;		    /* output pixels in the row */
 	int w;		    /* input pixels in a row */
 	int kw, sw, pw, dw; /* taps, stride, padding, dilation along the row */
+};
+
+/* Rows of a depthwise convolution; see dw_forward. */
+struct et_dw {
+	int c; /* channels worked on, contiguous */
+	int q; /* output pixels in a row */
+	int w; /* input pixels in a row */
+	int kh, kw, sw, pw,
+		dw;    /* taps; stride, padding (may be negative), dilation along the row */
+	size_t xs, ys; /* floats from one pixel to the next, in input and output rows */
+	ptrdiff_t ws;  /* floats from one tap's weights to the next; mirrored: negative */
+};
+
+/* What happens to an output row before it is written: the epilogue of op.h. */
+struct et_dw_end {
+	const float *scale, *shift; /* [c] */
+	const float *res;	    /* as y, and other memory */
+	enum et_act act;
 };
 
 /* A rectangle of pixels with a weight for each row and each column; see window. */
@@ -137,24 +155,32 @@ struct et_kern {
 	void (*bn_dx)(size_t rows, size_t c, const float *x, const float *dy, const float *a,
 		      const float *b, const float *d, float *dx);
 
-	/* ---- depthwise convolution, one row of output at a time; w[kh][kw][c]
+	/* ---- depthwise convolution, a row or two of output at a time; w[kh][kw][c]
 	 * ------------------------ */
 	/*
-	 * y[q][c] = bias[c] (or 0) + sum over the row pointers xr[0..kh) that are not NULL and taps
-	 * inside the row of xr[a][(j*sw - pw + b*dw)*c + ch] * w[(a*kw + b)*c + ch].
+	 * y[q][c] = act(v * scale[ch] + shift[ch] + res[q][c]) with v = the sum over the row
+	 * pointers xr[0..kh) that are not NULL and taps inside the row of xr[a][(j*sw - pw +
+	 * b*dw)*xs + ch] * w[(a*kw + b)*ws + ch]; without a scale the sum starts from the shift.
+	 * rows = 2: a second row of output at y + yrow meets xr[1..kh]. Bit for bit as one by one.
 	 */
-	void (*dw_forward)(const struct et_dw_row *g, int kh, const float *const *xr,
-			   const float *w, const float *bias, float *y);
+	void (*dw_forward)(const struct et_dw *g, int rows, const float *const *xr, const float *w,
+			   const struct et_dw_end *end, float *y, size_t yrow);
 	/*
 	 * One row of dx, overwritten: dyr[a] is the row of dy that tap row a of this input row
 	 * meets, or NULL. dx[i][c] = sum over a, b with (i + pw - b*dw) divisible by sw, quotient j
-	 * inside [0,q), of dyr[a][j] * w[a][b].
+	 * inside [0,q), of dyr[a][j] * w[a][b]. With sw = 1 that is a forward with mirrored taps.
 	 */
-	void (*dw_data)(const struct et_dw_row *g, int kh, const float *const *dyr, const float *w,
-			float *dx);
-	/* dw[a][b][ch] += sum over j of xr[a][...] * dy[j][ch], channels c0..c1 only. */
-	void (*dw_weight)(const struct et_dw_row *g, int kh, const float *const *xr,
-			  const float *dy, float *dw, int c0, int c1);
+	void (*dw_data)(const struct et_dw *g, const float *const *dyr, const float *w, float *dx);
+	/*
+	 * dw[(a*kw + b)*ws + slot] += sum over j of xr[a][...] * dy[j][ch]. slot = ch up to the
+	 * last whole vector; what channels are left have the last slots of one more: ws is at least
+	 * c rounded up to vl. Slots before those are left with anything.
+	 */
+	void (*dw_weight)(const struct et_dw *g, const float *const *xr, const float *dy,
+			  float *dw);
+	/* y = act(x * scale[ch] + shift[ch]), rows of c values that are xs and ys floats apart. */
+	void (*affine_act)(size_t rows, size_t c, const float *x, size_t xs, const float *scale,
+			   const float *shift, enum et_act act, float *y, size_t ys);
 
 	/* ---- patches: rows x cols pixels of c channels, rows `row` floats apart ---- */
 	/* y = act(x), which may be x; count[ch] = pixels that pass the gradient, by act's rule. */

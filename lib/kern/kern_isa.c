@@ -37,6 +37,8 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/pack_tmpl.h"
 #include "kern/elem_tmpl.h"
 #include "kern/chan_tmpl.h"
+#include "kern/dw_block_tmpl.h"
+#include "kern/dw_back_tmpl.h"
 #include "kern/dw_tmpl.h"
 #include "kern/update_tmpl.h"
 #include "kern/pool_tmpl.h"
@@ -87,6 +89,7 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.dw_forward = dw_forward,
 	.dw_data = dw_data,
 	.dw_weight = dw_weight,
+	.affine_act = affine_act,
 	.act_count = act_count,
 	.share = share,
 	.row_sum = row_sum,

@@ -84,7 +84,8 @@ static struct et_gather input_view(const struct et_conv *g, int n, const float *
 
 bool et_conv_takes_prologue(const struct et_conv *g)
 {
-	return !et_conv_depthwise(g);
+	(void)g;
+	return true;
 }
 
 static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
@@ -125,10 +126,10 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		     const struct et_prologue *pro, const float *w, const struct et_epilogue *epi,
 		     float *y, struct et_arena *work)
 {
-	if (!et_conv_depthwise(g))
+	if (et_conv_depthwise(g))
+		et_depthwise_forward(x, g, n, in, pro, w, epi, y, work);
+	else
 		forward_dense(x, g, n, in, pro, w, epi, y, work);
-	else if (!et_measuring(work)) /* no scratch */
-		et_depthwise_forward(x, g, n, in, w, epi, y);
 	if (epi && epi->moments)
 		et_bn_stats(x, (size_t)n * (size_t)g->p * (size_t)g->q, g->k, y, epi->moments->mean,
 			    epi->moments->var, work);
@@ -230,8 +231,7 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 		    struct et_arena *work)
 {
 	if (et_conv_depthwise(g)) {
-		if (!et_measuring(work))
-			et_depthwise_weight(x, g, n, in, dy, dw);
+		et_depthwise_weight(x, g, n, in, pro, dy, dw, work);
 		return;
 	}
 	size_t mark = et_arena_mark(work);

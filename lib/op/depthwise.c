@@ -1,126 +1,213 @@
-/* Depthwise convolution: one kernel call a row; threads split rows, or channels for the weights. */
+/* Depthwise convolution, forward and dx: kernel calls for one or two rows; threads split rows. */
 #include "op/depthwise.h"
 
-/* Tap rows a kernel can have; the spec reader allows no more. */
-#define KH_MAX 64
-
-struct job {
-	const struct et_ctx *x;
-	const struct et_conv *g;
-	int n;
-	const float *in, *w;
-	const struct et_epilogue *epi;
-	float *out;
-};
-
-static struct et_dw_row row_of(const struct et_conv *g)
+size_t et_dw_ring(const struct et_conv *g, const struct et_prologue *pro, size_t channels)
 {
-	return (struct et_dw_row){.c = g->c,
-				  .q = g->q,
-				  .w = g->w,
-				  .kw = g->kw,
-				  .sw = g->sw,
-				  .pw = g->pw,
-				  .dw = g->dw};
+	size_t rows = (size_t)(g->kh - 1) * (size_t)g->dh + 2;
+	/* Whole cache lines: threads share none. */
+	return pro ? et_ceil_div(rows * (size_t)g->w * channels, 16) * 16 : 0;
 }
 
-/* Input rows that the taps of output row p meet, NULL in the padding. */
-static void input_rows(const struct et_conv *g, const float *img, int p, const float **rows)
+size_t et_dw_pixel(const struct et_dw_source *s)
 {
-	for (int a = 0; a < g->kh; a++) {
-		int y = p * g->sh - g->ph + a * g->dh;
-		rows[a] = y >= 0 && y < g->h ? img + (size_t)y * (size_t)g->w * (size_t)g->c : NULL;
+	return (size_t)(s->pro ? s->c : s->g->c);
+}
+
+static float *ring_row(const struct et_dw_source *s, int i)
+{
+	int size = (s->g->kh - 1) * s->g->dh + 2;
+	return s->ring + (size_t)(i % size) * (size_t)s->g->w * (size_t)s->c;
+}
+
+static void fill_ring(struct et_dw_source *s, const float *image, int from, int to)
+{
+	const struct et_conv *g = s->g;
+	const struct et_prologue *pro = s->pro;
+
+	if (image != s->image) {
+		s->image = image;
+		s->next = 0;
+	}
+	if (s->next < from)
+		s->next = from;
+	for (; s->next < to; s->next++)
+		s->k->affine_act((size_t)g->w, (size_t)s->c,
+				 image + (size_t)s->next * (size_t)g->w * (size_t)g->c + s->c0,
+				 (size_t)g->c, pro->scale + s->c0, pro->shift + s->c0, pro->act,
+				 ring_row(s, s->next), (size_t)s->c);
+}
+
+void et_dw_rows(struct et_dw_source *s, const float *image, int p, int count, const float **rows)
+{
+	const struct et_conv *g = s->g;
+	int from = p * g->sh - g->ph, taps = g->kh + count - 1, to = from + (taps - 1) * g->dh + 1;
+
+	if (s->pro)
+		fill_ring(s, image, from, to < g->h ? to : g->h);
+	for (int a = 0; a < taps; a++) {
+		int i = from + a * g->dh;
+		rows[a] = i < 0 || i >= g->h ? NULL
+			  : s->pro	     ? ring_row(s, i)
+				   : image + (size_t)i * (size_t)g->w * (size_t)g->c + s->c0;
 	}
 }
 
+/* ---- forward --------------------------------------------------------------------------------- */
+
+struct forward {
+	const struct et_ctx *x;
+	const struct et_conv *g;
+	const float *in, *w;
+	const struct et_prologue *pro;
+	const struct et_epilogue *epi;
+	float *y, *rings;
+};
+
 static void forward_rows(void *arg, size_t begin, size_t end, int thread)
 {
-	const struct job *j = arg;
-	const struct et_conv *g = j->g;
-	const struct et_epilogue *e = j->epi;
-	struct et_dw_row row = row_of(g);
-	size_t image = (size_t)g->h * (size_t)g->w * (size_t)g->c,
-	       width = (size_t)g->q * (size_t)g->c;
-	const float *rows[KH_MAX];
-	(void)thread;
+	const struct forward *f = arg;
+	const struct et_conv *g = f->g;
+	const struct et_epilogue *e = f->epi;
+	const size_t height = (size_t)g->p, width = (size_t)g->q * (size_t)g->c,
+		     image = (size_t)g->h * (size_t)g->w * (size_t)g->c;
+	struct et_dw_source s = {.k = f->x->k, .g = g, .pro = f->pro, .c = g->c};
+	struct et_dw d = {.c = g->c,
+			  .q = g->q,
+			  .w = g->w,
+			  .kh = g->kh,
+			  .kw = g->kw,
+			  .sw = g->sw,
+			  .pw = g->pw,
+			  .dw = g->dw,
+			  .xs = et_dw_pixel(&s),
+			  .ys = (size_t)g->c,
+			  .ws = g->c};
+	const float *rows[ET_DW_ROWS];
+	int count;
 
-	for (size_t r = begin; r < end; r++) {
-		float *y = j->out + r * width;
-		input_rows(g, j->in + r / (size_t)g->p * image, (int)(r % (size_t)g->p), rows);
-		/* Without a scale the shift is a plain bias, which the kernel starts its sums from.
-		 */
-		j->x->k->dw_forward(&row, g->kh, rows, j->w, e && !e->scale ? e->shift : NULL, y);
-		if (!e || (!e->scale && !e->residual && e->act == ET_ACT_NONE))
-			continue;
-		for (int q = 0; q < g->q; q++)
-			j->x->k->store((size_t)g->c, y + (size_t)q * (size_t)g->c,
-				       y + (size_t)q * (size_t)g->c, false, e->scale,
-				       e->scale ? e->shift : NULL,
-				       e->residual
-					       ? e->residual + r * width + (size_t)q * (size_t)g->c
-					       : NULL,
-				       e->act);
+	s.ring = f->rings + (size_t)thread * et_dw_ring(g, f->pro, (size_t)g->c);
+	for (size_t r = begin; r < end; r += (size_t)count) {
+		size_t p = r % height;
+		struct et_dw_end finish = {0};
+		if (e)
+			finish = (struct et_dw_end){e->scale, e->shift,
+						    e->residual ? e->residual + r * width : NULL,
+						    e->act};
+		count = et_dw_pairs(g) && p + 1 < height && r + 1 < end ? 2 : 1;
+		et_dw_rows(&s, f->in + r / height * image, (int)p, count, rows);
+		f->x->k->dw_forward(&d, count, rows, f->w, &finish, f->y + r * width, width);
 	}
 }
 
 void et_depthwise_forward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-			  const float *w, const struct et_epilogue *epi, float *y)
+			  const struct et_prologue *pro, const float *w,
+			  const struct et_epilogue *epi, float *y, struct et_arena *work)
 {
-	struct job j = {.x = x, .g = g, .n = n, .in = in, .w = w, .epi = epi, .out = y};
-	et_parallel(x, (size_t)n * (size_t)g->p, 1, forward_rows, &j);
+	size_t mark = et_arena_mark(work);
+	struct forward f = {.x = x, .g = g, .in = in, .w = w, .pro = pro, .epi = epi, .y = y};
+
+	f.rings = et_arena_alloc(work, (size_t)x->threads * et_dw_ring(g, pro, (size_t)g->c),
+				 sizeof(float));
+	if (!et_measuring(work))
+		/* A ring is filled anew for each piece: not within small images. */
+		et_parallel(x, (size_t)n * (size_t)g->p, pro && g->p <= 16 ? (size_t)g->p : 1,
+			    forward_rows, &f);
+	et_arena_release(work, mark);
 }
 
-static void data_rows(void *arg, size_t begin, size_t end, int thread)
-{
-	const struct job *j = arg;
-	const struct et_conv *g = j->g;
-	struct et_dw_row row = row_of(g);
-	size_t image = (size_t)g->p * (size_t)g->q * (size_t)g->c,
-	       width = (size_t)g->w * (size_t)g->c;
-	const float *rows[KH_MAX];
-	(void)thread;
+/* ---- dx -------------------------------------------------------------------------------------- */
 
-	for (size_t r = begin; r < end; r++) {
-		const float *dy = j->in + r / (size_t)g->h * image;
-		int i = (int)(r % (size_t)g->h);
+/* Stride 1 along the row: a forward over dy with the taps mirrored. */
+static void mirrored_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
+			  const float *dy, const float *w, float *dx, int i0, int i1)
+{
+	const size_t from = (size_t)g->q * (size_t)g->c, to = (size_t)g->w * (size_t)g->c;
+	const struct et_dw_end plain = {0};
+	struct et_dw d = {.c = c,
+			  .q = g->w,
+			  .w = g->q,
+			  .kh = g->kh,
+			  .kw = g->kw,
+			  .sw = 1,
+			  .pw = (g->kw - 1) * g->dw - g->pw,
+			  .dw = g->dw,
+			  .xs = (size_t)g->c,
+			  .ys = (size_t)g->c,
+			  .ws = -(ptrdiff_t)g->c};
+	const float *rows[ET_DW_ROWS];
+	int count;
+
+	w += (size_t)(g->kh * g->kw - 1) * (size_t)g->c + (size_t)c0;
+	for (int i = i0; i < i1; i += count) {
+		count = et_dw_pairs(g) && i + 1 < i1 ? 2 : 1;
+		for (int a = 0; a < g->kh + count - 1; a++) {
+			int t = i + g->ph - (g->kh - 1 - a) * g->dh;
+			bool hit = t >= 0 && t % g->sh == 0 && t / g->sh < g->p;
+			rows[a] = hit ? dy + (size_t)(t / g->sh) * from + c0 : NULL;
+		}
+		k->dw_forward(&d, count, rows, w, &plain, dx + (size_t)i * to + c0, to);
+	}
+}
+
+static void strided_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
+			 const float *dy, const float *w, float *dx, int i0, int i1)
+{
+	const size_t from = (size_t)g->q * (size_t)g->c, to = (size_t)g->w * (size_t)g->c;
+	struct et_dw d = {.c = c,
+			  .q = g->q,
+			  .w = g->w,
+			  .kh = g->kh,
+			  .kw = g->kw,
+			  .sw = g->sw,
+			  .pw = g->pw,
+			  .dw = g->dw,
+			  .xs = (size_t)g->c,
+			  .ys = (size_t)g->c,
+			  .ws = g->c};
+	const float *rows[ET_DW_ROWS];
+
+	for (int i = i0; i < i1; i++) {
 		for (int a = 0; a < g->kh; a++) {
 			int t = i + g->ph - a * g->dh;
 			bool hit = t >= 0 && t % g->sh == 0 && t / g->sh < g->p;
-			rows[a] =
-				hit ? dy + (size_t)(t / g->sh) * (size_t)g->q * (size_t)g->c : NULL;
+			rows[a] = hit ? dy + (size_t)(t / g->sh) * from + c0 : NULL;
 		}
-		j->x->k->dw_data(&row, g->kh, rows, j->w, j->out + r * width);
+		k->dw_data(&d, rows, w + c0, dx + (size_t)i * to + c0);
+	}
+}
+
+void et_dw_data_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
+		     const float *dy, const float *w, float *dx, int i0, int i1)
+{
+	(g->sw == 1 ? mirrored_rows : strided_rows)(k, g, c0, c, dy, w, dx, i0, i1);
+}
+
+struct data {
+	const struct et_ctx *x;
+	const struct et_conv *g;
+	const float *dy, *w;
+	float *dx;
+};
+
+static void data_rows(void *arg, size_t begin, size_t end, int thread)
+{
+	const struct data *j = arg;
+	const struct et_conv *g = j->g;
+	const size_t height = (size_t)g->h, in = height * (size_t)g->w * (size_t)g->c,
+		     out = (size_t)g->p * (size_t)g->q * (size_t)g->c;
+	(void)thread;
+
+	while (begin < end) {
+		size_t img = begin / height, stop = et_min((img + 1) * height, end);
+		et_dw_data_rows(j->x->k, g, 0, g->c, j->dy + img * out, j->w, j->dx + img * in,
+				(int)(begin - img * height), (int)(stop - img * height));
+		begin = stop;
 	}
 }
 
 void et_depthwise_data(const struct et_ctx *x, const struct et_conv *g, int n, const float *dy,
 		       const float *w, float *dx)
 {
-	struct job j = {.x = x, .g = g, .n = n, .in = dy, .w = w, .out = dx};
+	struct data j = {.x = x, .g = g, .dy = dy, .w = w, .dx = dx};
 	et_parallel(x, (size_t)n * (size_t)g->h, 1, data_rows, &j);
-}
-
-static void weight_channels(void *arg, size_t begin, size_t end, int thread)
-{
-	const struct job *j = arg;
-	const struct et_conv *g = j->g;
-	struct et_dw_row row = row_of(g);
-	size_t image = (size_t)g->h * (size_t)g->w * (size_t)g->c,
-	       width = (size_t)g->q * (size_t)g->c;
-	const float *rows[KH_MAX];
-	(void)thread;
-
-	for (size_t r = 0; r < (size_t)j->n * (size_t)g->p; r++) {
-		input_rows(g, j->in + r / (size_t)g->p * image, (int)(r % (size_t)g->p), rows);
-		j->x->k->dw_weight(&row, g->kh, rows, j->w + r * width, j->out, (int)begin,
-				   (int)end);
-	}
-}
-
-void et_depthwise_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-			 const float *dy, float *dw)
-{
-	struct job j = {.x = x, .g = g, .n = n, .in = in, .w = dy, .out = dw};
-	/* 16 channels are a vector of the widest unit and a cache line: pieces share neither. */
-	et_parallel(x, (size_t)g->c, 16, weight_channels, &j);
 }

@@ -15,6 +15,7 @@ Suite *suite_exp(void);
 Suite *suite_update(void);
 Suite *suite_gemm(void);
 Suite *suite_conv(void);
+Suite *suite_depthwise(void);
 Suite *suite_norm(void);
 Suite *suite_act(void);
 Suite *suite_layout(void);
@@ -39,12 +40,12 @@ Suite *suite_recipe(void);
 Suite *suite_patch(void);
 
 static Suite *(*const suites[])(void) = {
-	suite_base,	suite_board,	suite_json,  suite_safetensors, suite_picture,
-	suite_dataset,	suite_ref,	suite_kern,  suite_tile,	suite_rows,
-	suite_exp,	suite_update,	suite_gemm,  suite_conv,	suite_norm,
-	suite_act,	suite_layout,	suite_pool,  suite_loss,	suite_spec,
-	suite_program,	suite_settings, suite_net,   suite_optim,	suite_weights,
-	suite_grad,	suite_features, suite_delta, suite_filter,	suite_signs,
-	suite_symmetry, suite_bench,	suite_mode,  suite_chain,	suite_recipe,
-	suite_patch,
+	suite_base,    suite_board,    suite_json,     suite_safetensors, suite_picture,
+	suite_dataset, suite_ref,      suite_kern,     suite_tile,	  suite_rows,
+	suite_exp,     suite_update,   suite_gemm,     suite_conv,	  suite_depthwise,
+	suite_norm,    suite_act,      suite_layout,   suite_pool,	  suite_loss,
+	suite_spec,    suite_program,  suite_settings, suite_net,	  suite_optim,
+	suite_weights, suite_grad,     suite_features, suite_delta,	  suite_filter,
+	suite_signs,   suite_symmetry, suite_bench,    suite_mode,	  suite_chain,
+	suite_recipe,  suite_patch,
 };

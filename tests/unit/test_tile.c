@@ -1,5 +1,5 @@
 /*
- * The GEMM micro-kernels, their packing, the store of a finished row and the depthwise rows, of
+ * The GEMM micro-kernels, their packing and the store of a finished row, of
  * every instruction set, against plain loops in double.
  */
 #include <string.h>
@@ -353,123 +353,6 @@ START_TEST(store)
 }
 END_TEST
 
-/* ---- depthwise rows -------------------------------------------------------------------------- */
-
-struct dw {
-	struct et_dw_row g;
-	int kh;
-	size_t in, out, taps; /* floats of an input row, an output row, the weights */
-	const float *x[6], *dy[6];
-	float *w;
-};
-
-static struct dw dw_new(struct et_rng *r)
-{
-	struct dw d = {.kh = num_int(r, 1, 5)};
-	struct et_dw_row *g = &d.g;
-	int room;
-	do {
-		g->c = num_int(r, 1, 40);
-		g->w = num_int(r, 1, 11);
-		g->kw = num_int(r, 1, 5);
-		g->sw = num_int(r, 1, 3);
-		g->pw = num_int(r, 0, 4);
-		g->dw = num_int(r, 1, 3);
-		room = g->w + 2 * g->pw - (g->kw - 1) * g->dw - 1;
-	} while (room < 0);
-	g->q = room / g->sw + 1;
-	d.in = (size_t)g->w * (size_t)g->c;
-	d.out = (size_t)g->q * (size_t)g->c;
-	d.taps = (size_t)d.kh * (size_t)g->kw * (size_t)g->c;
-	for (int a = 0; a < d.kh; a++) {
-		d.x[a] = num_int(r, 0, 3) ? num_normal(r, d.in) : NULL;
-		d.dy[a] = num_int(r, 0, 3) ? num_normal(r, d.out) : NULL;
-	}
-	d.w = num_normal(r, d.taps);
-	return d;
-}
-
-/* For every output pixel j and tap b inside the row: i = j*sw - pw + b*dw. */
-#define DW_EACH(d, a, b, i, j)                                                       \
-	for (int a = 0; a < (d)->kh; a++)                                            \
-		for (int b = 0; b < (d)->g.kw; b++)                                  \
-			for (int j = 0, i = b * (d)->g.dw - (d)->g.pw; j < (d)->g.q; \
-			     j++, i += (d)->g.sw)                                    \
-				if (i >= 0 && i < (d)->g.w)
-
-static void dw_check_forward(const struct et_kern *k, const struct dw *d, const float *bias)
-{
-	struct ref want = num_ref(d->out);
-	float *y = num_floats(d->out);
-	size_t c = (size_t)d->g.c;
-
-	for (size_t i = 0; bias && i < d->out; i++)
-		ref_term(&want, i, (double)bias[i % c]);
-	DW_EACH(d, a, b, i, j)
-	for (size_t ch = 0; d->x[a] && ch < c; ch++)
-		ref_term(&want, (size_t)j * c + ch,
-			 (double)d->x[a][(size_t)i * c + ch] *
-				 (double)d->w[(size_t)(a * d->g.kw + b) * c + ch]);
-	k->dw_forward(&d->g, d->kh, d->x, d->w, bias, y);
-	num_check("dw_forward", y, &want, 4);
-	num_check_guards();
-}
-
-static void dw_check_data(const struct et_kern *k, const struct dw *d)
-{
-	struct ref want = num_ref(d->in);
-	float *dx = num_floats(d->in);
-	size_t c = (size_t)d->g.c;
-
-	DW_EACH(d, a, b, i, j)
-	for (size_t ch = 0; d->dy[a] && ch < c; ch++)
-		ref_term(&want, (size_t)i * c + ch,
-			 (double)d->dy[a][(size_t)j * c + ch] *
-				 (double)d->w[(size_t)(a * d->g.kw + b) * c + ch]);
-	k->dw_data(&d->g, d->kh, d->dy, d->w, dx);
-	num_check("dw_data", dx, &want, 4);
-	num_check_guards();
-}
-
-static void dw_check_weight(const struct et_kern *k, const struct dw *d, struct et_rng *r)
-{
-	struct ref want = num_ref(d->taps);
-	size_t c = (size_t)d->g.c;
-	size_t c0 = et_rng_below(r, (uint32_t)c), c1 = c0 + et_rng_below(r, (uint32_t)(c - c0)) + 1;
-	float *dy = num_normal(r, d->out), *dw = num_normal(r, d->taps);
-
-	for (size_t i = 0; i < d->taps; i++)
-		ref_term(&want, i, (double)dw[i]);
-	DW_EACH(d, a, b, i, j)
-	for (size_t ch = c0; d->x[a] && ch < c1; ch++)
-		ref_term(&want, (size_t)(a * d->g.kw + b) * c + ch,
-			 (double)d->x[a][(size_t)i * c + ch] * (double)dy[(size_t)j * c + ch]);
-	/* Channels outside c0..c1 are another thread's: exactly as before. */
-	for (size_t i = 0; i < d->taps; i++)
-		if (i % c < c0 || i % c >= c1)
-			want.mag[i] = 0;
-	k->dw_weight(&d->g, d->kh, d->x, dy, dw, (int)c0, (int)c1);
-	num_check("dw_weight", dw, &want, 4);
-	num_check_guards();
-}
-
-START_TEST(depthwise)
-{
-	const struct et_kern *k = kern(_i);
-	struct et_rng r = num_rng(26, 0);
-	for (int shape = 0; shape < 120; shape++) {
-		struct dw d = dw_new(&r);
-		num_label("%s, depthwise c %d, w %d, kernel %dx%d, stride %d, padding %d, dilation "
-			  "%d",
-			  k->name, d.g.c, d.g.w, d.kh, d.g.kw, d.g.sw, d.g.pw, d.g.dw);
-		dw_check_forward(k, &d, NULL);
-		dw_check_forward(k, &d, num_normal(&r, (size_t)d.g.c));
-		dw_check_data(k, &d);
-		dw_check_weight(k, &d, &r);
-	}
-}
-END_TEST
-
 Suite *suite_tile(void);
 Suite *suite_tile(void)
 {
@@ -489,6 +372,5 @@ Suite *suite_tile(void)
 	tcase_add_loop_test(tc, gemm_r, 0, isas);
 	tcase_add_loop_test(tc, narrow_tiles, 0, isas);
 	tcase_add_loop_test(tc, store, 0, isas);
-	tcase_add_loop_test(tc, depthwise, 0, isas);
 	return s;
 }

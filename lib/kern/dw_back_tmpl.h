@@ -1,0 +1,210 @@
+/*
+ * Gradients of depthwise convolutions in blocks, as in dw_block_tmpl.h. dx with stride 1 is a
+ * forward with mirrored taps and has no kernel of its own.
+ */
+
+/* ---- dx with stride 2 ------------------------------------------------------------------------ */
+
+/*
+ * Input pixel i meets tap t when i + pw - t is even: pixels i = 2m - pw the even taps, their right
+ * neighbours the odd ones. Pair m meets dy[m - half..m] with half = kw/2: a block is px pairs.
+ */
+ET_INLINE void dw_data_meet(const int kw, const int px, const bool edge, int lo, int hi,
+			    const float *dy, ptrdiff_t at, size_t ys, const float *w, ptrdiff_t ws,
+			    vf *even, vf *odd)
+{
+	const int half = kw / 2;
+	vf k[DW_KW_MAX];
+
+	DW_UNROLL
+	for (int t = 0; t < kw; t++)
+		k[t] = vf_load(w + t * ws);
+	DW_UNROLL
+	for (int u = 0; u < px + half; u++) {
+		if (edge && (u < lo || u >= hi))
+			continue;
+		vf v = vf_load(dy + (at + u) * (ptrdiff_t)ys);
+		DW_UNROLL
+		for (int j = 0; j < px; j++) {
+			int t = 2 * (half - u + j);
+			if (t >= 0 && t < kw)
+				even[j] += v * k[t];
+			if (t >= 0 && t + 1 < kw)
+				odd[j] += v * k[t + 1];
+		}
+	}
+}
+
+ET_INLINE void dw_data_block(const int kw, const int px, const bool edge, const struct et_dw *g,
+			     int m, const struct dw_list *l, const float *w, float *dx, size_t c0,
+			     size_t c1)
+{
+	const ptrdiff_t row = (ptrdiff_t)g->kw * g->ws, at = m - kw / 2;
+	const int lo = at < 0 ? (int)-at : 0, hi = g->q - (int)at, i0 = 2 * m - g->pw;
+
+	for (size_t ch0 = c0; ch0 < c1; ch0 += VL) {
+		size_t ch = ch0 + VL <= (size_t)g->c ? ch0 : (size_t)g->c - VL;
+		vf even[4], odd[4];
+		DW_UNROLL
+		for (int j = 0; j < px; j++)
+			even[j] = odd[j] = (vf){0};
+		for (int i = 0; i < l->n; i++)
+			dw_data_meet(kw, px, edge, lo, hi, l->x[i] + ch, at, g->ys,
+				     w + l->row[i] * row + ch, g->ws, even, odd);
+		DW_UNROLL
+		for (int j = 0; j < px; j++) {
+			int i = i0 + 2 * j;
+			if (!edge || (i >= 0 && i < g->w))
+				vf_store(dx + (ptrdiff_t)i * (ptrdiff_t)g->xs + ch, even[j]);
+			if (!edge || (i + 1 >= 0 && i + 1 < g->w))
+				vf_store(dx + (ptrdiff_t)(i + 1) * (ptrdiff_t)g->xs + ch, odd[j]);
+		}
+	}
+}
+
+ET_INLINE void dw_data_rows(const int kw, const struct et_dw *g, const float *const *dyr,
+			    const float *w, float *dx)
+{
+	enum { PX = 4 };
+	const size_t c = (size_t)g->c, strip = dw_strip(g);
+	const int half = kw / 2;
+	struct dw_list l;
+
+	dw_list_rows(&l, dyr, g->kh);
+	for (size_t c0 = 0; c0 < c; c0 += strip) {
+		size_t c1 = c0 + strip < c ? c0 + strip : c;
+		for (int m = (g->pw - (g->pw & 1)) / 2; 2 * m - g->pw < g->w; m += PX) {
+			bool inside = m >= half && m + PX <= g->q && 2 * m >= g->pw &&
+				      2 * (m + PX) - g->pw <= g->w;
+			if (inside)
+				dw_data_block(kw, PX, false, g, m, &l, w, dx, c0, c1);
+			else
+				dw_data_block(kw, PX, true, g, m, &l, w, dx, c0, c1);
+		}
+	}
+}
+
+#define DW_DATA(kw)                                                                              \
+	static void dw_data_##kw(const struct et_dw *g, const float *const *dyr, const float *w, \
+				 float *dx)                                                      \
+	{                                                                                        \
+		dw_data_rows(kw, g, dyr, w, dx);                                                 \
+	}
+DW_DATA(3)
+DW_DATA(5)
+DW_DATA(7)
+
+/* ---- dw -------------------------------------------------------------------------------------- */
+
+/* Pixels of a block, and tap rows whose sums are in registers at a time. */
+#if VL == 16 || defined(__aarch64__)
+#define DW_PX(kw) 8
+#define DW_TR(kw) ((kw) == 3 ? 3 : (kw) == 5 ? 2 : 1)
+#else
+#define DW_PX(kw) 4
+#define DW_TR(kw) ((kw) == 3 ? 3 : 1)
+#endif
+
+/* tr tap rows, from the i-th of the list on, against the px pixels of dy in d. */
+ET_INLINE void dw_weight_taps(const int kw, const int sw, const int px, const int tr,
+			      const bool edge, const struct et_dw *g, const struct dw_block *b,
+			      const struct dw_list *l, int i, size_t ch, size_t slot, const vf *d,
+			      float *dw)
+{
+	const int reach = (px - 1) * sw + kw;
+	vf acc[3][DW_KW_MAX];
+
+	DW_UNROLL
+	for (int r = 0; r < tr; r++)
+		DW_UNROLL
+	for (int t = 0; t < kw; t++)
+		acc[r][t] = vf_load(dw + (l->row[i + r] * kw + t) * g->ws + slot);
+	DW_UNROLL
+	for (int u = 0; u < reach; u++) {
+		if (edge && (u < b->lo || u >= b->hi))
+			continue;
+		DW_UNROLL
+		for (int r = 0; r < tr; r++) {
+			vf v = vf_load(l->x[i + r] + (ptrdiff_t)(b->at + u) * (ptrdiff_t)g->xs +
+				       ch);
+			DW_UNROLL
+			for (int j = 0; j < px; j++) {
+				int t = u - j * sw;
+				if (t >= 0 && t < kw)
+					acc[r][t] += v * d[j];
+			}
+		}
+	}
+	DW_UNROLL
+	for (int r = 0; r < tr; r++)
+		DW_UNROLL
+	for (int t = 0; t < kw; t++)
+		vf_store(dw + (l->row[i + r] * kw + t) * g->ws + slot, acc[r][t]);
+}
+
+ET_INLINE void dw_weight_block(const int kw, const int sw, const int px, const bool edge,
+			       const struct et_dw *g, const struct dw_block *b, int j0,
+			       const struct dw_list *l, const float *dy, float *dw, size_t c0,
+			       size_t c1)
+{
+	for (size_t slot = c0; slot < c1; slot += VL) {
+		size_t ch = slot + VL <= (size_t)g->c ? slot : (size_t)g->c - VL;
+		vf d[8];
+		int i = 0;
+		DW_UNROLL
+		for (int j = 0; j < px; j++)
+			d[j] = vf_load(dy + (size_t)(j0 + j) * g->ys + ch);
+		for (; i + DW_TR(kw) <= l->n; i += DW_TR(kw))
+			dw_weight_taps(kw, sw, px, DW_TR(kw), edge, g, b, l, i, ch, slot, d, dw);
+		for (; DW_TR(kw) > 1 && i < l->n; i++)
+			dw_weight_taps(kw, sw, px, 1, edge, g, b, l, i, ch, slot, d, dw);
+	}
+}
+
+/*
+ * Blocks at the row's ends have as many pixels as there are: a pixel that is not there must not
+ * even count as 0, which times an infinite x would be NaN.
+ */
+ET_INLINE void dw_weight_rows(const int kw, const int sw, const struct et_dw *g,
+			      const float *const *xr, const float *dy, float *dw)
+{
+	const size_t c = (size_t)g->c, strip = dw_strip(g);
+	struct dw_list l;
+
+	dw_list_rows(&l, xr, g->kh);
+	for (size_t c0 = 0; c0 < c; c0 += strip) {
+		size_t c1 = c0 + strip < c ? c0 + strip : c;
+		for (int j = 0; j < g->q;) {
+			struct dw_block b = dw_block(g, j, DW_PX(kw), sw, kw);
+			if (b.lo == 0 && b.m == DW_PX(kw) && b.hi == (DW_PX(kw) - 1) * sw + kw) {
+				dw_weight_block(kw, sw, DW_PX(kw), false, g, &b, j, &l, dy, dw, c0,
+						c1);
+				j += b.m;
+				continue;
+			}
+			b = dw_block(g, j, 4, sw, kw);
+			if (b.m == 4)
+				dw_weight_block(kw, sw, 4, true, g, &b, j, &l, dy, dw, c0, c1);
+			else if (b.m == 3)
+				dw_weight_block(kw, sw, 3, true, g, &b, j, &l, dy, dw, c0, c1);
+			else if (b.m == 2)
+				dw_weight_block(kw, sw, 2, true, g, &b, j, &l, dy, dw, c0, c1);
+			else
+				dw_weight_block(kw, sw, 1, true, g, &b, j, &l, dy, dw, c0, c1);
+			j += b.m;
+		}
+	}
+}
+
+#define DW_WEIGHT(kw, sw)                                                                \
+	static void dw_weight_##kw##_##sw(const struct et_dw *g, const float *const *xr, \
+					  const float *dy, float *dw)                    \
+	{                                                                                \
+		dw_weight_rows(kw, sw, g, xr, dy, dw);                                   \
+	}
+DW_WEIGHT(3, 1)
+DW_WEIGHT(3, 2)
+DW_WEIGHT(5, 1)
+DW_WEIGHT(5, 2)
+DW_WEIGHT(7, 1)
+DW_WEIGHT(7, 2)
