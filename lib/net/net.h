@@ -205,6 +205,8 @@ struct et_net {
 	bool unchained;		/* no gradients on patches between layers */
 	bool unfused, unshared; /* for tests: plans that fuse nothing; that overwrite nothing and
 				   give every tensor memory of its own */
+	bool unchunked;		/* for tests: every layer runs for the whole batch at once */
+	int chunk_growth;	/* for tests: nodes after which chunks may have an image more */
 };
 
 /* Shapes, parameters; nothing is allocated for tensors yet. The spec must outlive the net. */

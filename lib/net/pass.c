@@ -14,8 +14,11 @@ static float *slot(const struct et_exec *x, int s)
 
 float *et_tensor(const struct et_exec *x, int tensor)
 {
+	struct et_shape s = tensor ? x->net->nodes[tensor - 1].out : x->net->input;
 	/* The input is the caller's; no layer writes to it. */
-	return tensor ? slot(x, x->program->y[tensor]) : (float *)(uintptr_t)x->pass->x;
+	float *all = tensor ? slot(x, x->program->y[tensor]) : (float *)(uintptr_t)x->pass->x;
+
+	return all && x->program->whole[tensor] ? all + (size_t)x->image * et_shape_count(s) : all;
 }
 
 const float *et_in(const struct et_exec *x, const struct et_node *node, int i)
@@ -120,11 +123,49 @@ static struct et_exec exec_open(struct et_net *net, const struct et_pass *pass)
 				.n = pass->n};
 }
 
+static bool finite_all(const float *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(v[i]))
+			return false;
+	return true;
+}
+
+static bool finite_output(const struct et_exec *x, int node)
+{
+	int out = x->program->fused[node].out;
+	size_t each = et_shape_count(x->net->nodes[out - 1].out);
+
+	return finite_all(et_tensor(x, out), (size_t)x->n * each);
+}
+
+/* x->n images through the nodes of one segment, by chunks. *bad (may be NULL) becomes the first
+ * node before it of which some image's output is not finite. */
+static void run_segment(struct et_exec *x, int from, int to, int chunk, int *bad)
+{
+	int n = x->n;
+
+	for (x->image = 0; x->image < n; x->image += chunk) {
+		x->n = n - x->image < chunk ? n - x->image : chunk;
+		for (int i = from; i < to; i++) {
+			if (x->program->skip[i])
+				continue;
+			x->net->nodes[i].type->forward(x, &x->net->nodes[i]);
+			if (bad && i < *bad && !finite_output(x, i))
+				*bad = i;
+		}
+	}
+	x->image = 0;
+	x->n = n;
+}
+
+/* Nodes from the beginning of a segment to the end of one. */
 static void run_nodes(struct et_exec *x, int from, int to)
 {
-	for (int i = from; i < to; i++)
-		if (!x->program->skip[i])
-			x->net->nodes[i].type->forward(x, &x->net->nodes[i]);
+	const struct et_program *p = x->program;
+
+	for (const struct et_segment *s = et_segment_of(p, from); from < to; from = s++->end)
+		run_segment(x, from, s->end, s->chunk, NULL);
 }
 
 /* Rows of the unknown images stand at the beginning of a cut tensor: each to its place, from the
@@ -220,14 +261,6 @@ const float *et_net_input_grad(const struct et_net *net)
 
 /* ---- looking for NaN ------------------------------------------------------------------------- */
 
-static bool finite_all(const float *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!isfinite(v[i]))
-			return false;
-	return true;
-}
-
 bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char *buf, size_t n)
 {
 	struct et_exec x = exec_open(net, pass);
@@ -252,17 +285,12 @@ bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char 
 			}
 		}
 	}
-	for (int i = begin_pass(&x); i < net->n; i++) {
-		struct et_node *node = &net->nodes[i];
-		if (x.program->skip[i])
-			continue;
-		node->type->forward(&x, node);
-		int out = x.program->fused[i].out;
-		if (!finite_all(et_tensor(&x, out),
-				(size_t)pass->n * et_shape_count(net->nodes[out - 1].out))) {
-			snprintf(buf, n, "layer %s: output", node->name);
-			return true;
-		}
-	}
-	return false;
+	int from = begin_pass(&x), bad = net->n;
+	const struct et_segment *s = et_segment_of(x.program, from);
+	for (; from < net->n && bad == net->n; from = s++->end)
+		run_segment(&x, from, s->end, s->chunk, &bad);
+	if (bad == net->n)
+		return false;
+	snprintf(buf, n, "layer %s: output", net->nodes[bad].name);
+	return true;
 }

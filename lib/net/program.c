@@ -66,10 +66,15 @@ static void extend(struct maker *m, int slot, int end)
 		m->p->slots[slot].end = end;
 }
 
-static size_t tensor_bytes(const struct maker *m, int t)
+static size_t image_bytes(const struct maker *m, int t)
 {
 	struct et_shape s = t ? m->net->nodes[t - 1].out : m->net->input;
-	return (size_t)m->p->batch * et_shape_count(s) * sizeof(float);
+	return et_shape_count(s) * sizeof(float);
+}
+
+static size_t tensor_bytes(const struct maker *m, int t)
+{
+	return (size_t)m->p->batch * image_bytes(m, t);
 }
 
 /* Of the gradient of a tensor. */
@@ -191,12 +196,52 @@ static bool overwrites(const struct maker *m, int i)
 	const struct et_node *node = &m->net->nodes[i];
 	int a = node->in[0];
 
-	if (!in_place(m, i) || a == 0 || m->p->y[a] < 0 || m->last[a] != i)
+	if (!in_place(m, i) || a == 0 || m->p->y[a] < 0 || m->last[a] != i ||
+	    m->p->whole[a] != m->p->whole[m->p->fused[i].out])
 		return false;
 	for (int k = 1; k < node->n_in; k++)
 		if (node->in[k] == a)
 			return false;
 	return true;
+}
+
+/* Tensors that cross from one segment to another, or are of a segment that runs but once. */
+static void find_whole(struct maker *m)
+{
+	struct et_program *p = m->p;
+
+	p->whole[0] = true;
+	for (int i = 0; i < m->n; i++) {
+		const struct et_segment *s = et_segment_of(p, i);
+		int out = p->fused[i].out;
+		if (!p->skip[i])
+			p->whole[out] = s->chunk == p->batch || m->last[out] >= s->end;
+	}
+}
+
+/*
+ * Memory for a tensor that node i writes. A segment's nodes run again for the next chunk: between
+ * the first chunk and the last, nothing may lie where a tensor of all images does.
+ */
+static int tensor_slot(struct maker *m, int i, int t)
+{
+	struct et_program *p = m->p;
+	const struct et_segment *s = et_segment_of(p, i);
+	size_t images = (size_t)(p->whole[t] ? p->batch : s->chunk);
+	int begin = p->whole[t] && s->chunk < p->batch ? et_segment_begin(p, s) : i;
+
+	return new_slot(m, images * image_bytes(m, t), begin, m->last[t]);
+}
+
+/* The end of a tensor's life: behind the segment that reads it last, if it is whole. */
+static int last_use(const struct maker *m, int t)
+{
+	const struct et_program *p = m->p;
+
+	if (!p->whole[t] || m->last[t] >= m->n)
+		return m->last[t];
+	const struct et_segment *s = et_segment_of(p, m->last[t]);
+	return s->chunk < p->batch ? s->end - 1 : m->last[t];
 }
 
 static void place_tensors(struct maker *m)
@@ -210,10 +255,10 @@ static void place_tensors(struct maker *m)
 			continue;
 		if (overwrites(m, i)) {
 			p->y[out] = p->y[node->in[0]];
-			extend(m, p->y[out], m->last[out]);
 		} else {
-			p->y[out] = new_slot(m, tensor_bytes(m, out), i, m->last[out]);
+			p->y[out] = tensor_slot(m, i, out);
 		}
+		extend(m, p->y[out], last_use(m, out));
 	}
 	for (int i = 0; i < m->n; i++) {
 		const struct et_node *node = &m->net->nodes[i];
@@ -261,9 +306,11 @@ static void measure_work(struct maker *m)
 	struct et_arena work = et_arena_measure();
 	struct et_exec x = {.net = m->net, .program = m->p, .work = &work, .n = m->p->batch};
 
-	for (int i = 0; i < m->n; i++)
+	for (int i = 0; i < m->n; i++) {
+		x.n = et_segment_of(m->p, i)->chunk;
 		if (m->net->nodes[i].type->measure)
 			m->net->nodes[i].type->measure(&x, &m->net->nodes[i], m->p->training);
+	}
 	struct et_shape end = m->net->nodes[m->n - 1].out;
 	struct et_loss_sum sum;
 	et_loss_forward(&m->net->ctx, &m->net->loss,
@@ -288,10 +335,11 @@ static bool alloc_program(struct maker *m)
 	p->temp = et_calloc(inputs, sizeof(int));
 	p->fused = et_calloc(n, sizeof(*p->fused));
 	p->skip = et_calloc(n, sizeof(bool));
+	p->whole = et_calloc(n + 1, sizeof(bool));
 	m->uses = et_calloc(5 * (n + 1), sizeof(int));
 	m->kept = et_calloc(n + 1, sizeof(bool));
 	if (!p->y || !p->g || !p->save || !p->first || !p->dx || !p->temp || !p->fused ||
-	    !p->skip || !m->uses || !m->kept)
+	    !p->skip || !p->whole || !m->uses || !m->kept)
 		return false;
 	m->user = m->uses + n + 1;
 	m->made = m->user + n + 1;
@@ -333,10 +381,13 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 			    net->nodes[i].type == &et_type_linear)
 				fuse(&m, i);
 		find_last(&m);
+		m.failed |= !et_program_cut(m.p, net) || !et_program_chunk(m.p, net);
+	}
+	if (!m.failed) {
+		find_whole(&m);
 		place_tensors(&m);
 		if (training)
 			place_gradients(&m);
-		m.failed |= !et_program_cut(m.p, net);
 	}
 	if (!m.failed) {
 		m.p->live = et_slots_place(m.p->slots, m.p->n_slots);
@@ -367,6 +418,8 @@ void et_program_free(struct et_program *p)
 	free(p->temp);
 	free(p->fused);
 	free(p->skip);
+	free(p->whole);
+	free(p->segments);
 	free(p->cut);
 	free(p->slots);
 	free(p);

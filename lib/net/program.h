@@ -13,6 +13,11 @@ struct et_slot {
 	int begin, end; /* first and last time it is in use */
 };
 
+/* Nodes from the end of the segment before to this end run for `chunk` images at a time. */
+struct et_segment {
+	int end, chunk;
+};
+
 /* How the gradient of one input of one node is written. */
 enum et_dx {
 	ET_DX_NONE,  /* not wanted */
@@ -35,6 +40,9 @@ struct et_program {
 	int prefix;		/* nodes before this one do the same to a picture in every step */
 	int *cut, n_cut;	/* tensors that they make and later ones read */
 	size_t features; /* floats of the cut tensors, of one image; 0: no convolution there */
+	struct et_segment *segments; /* the last ends with the net */
+	int n_segments;
+	bool *whole; /* [n+1] the tensor's memory is for the whole batch, not for a chunk */
 	struct et_slot *slots;
 	int n_slots, cap_slots;
 	size_t live;  /* bytes of the live arena */
@@ -48,6 +56,12 @@ void et_program_free(struct et_program *p);
 
 /* Finds prefix, cut and features. False: out of memory. */
 bool et_program_cut(struct et_program *p, const struct et_net *net);
+
+/* Finds the segments; after et_program_cut(). False: out of memory. */
+bool et_program_chunk(struct et_program *p, const struct et_net *net);
+/* The segment that a node is in, and its first node. */
+const struct et_segment *et_segment_of(const struct et_program *p, int node);
+int et_segment_begin(const struct et_program *p, const struct et_segment *s);
 
 /* Gives every slot its place; returns the total. Slots of overlapping spans don't overlap. */
 size_t et_slots_place(struct et_slot *slots, int n);

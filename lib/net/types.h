@@ -19,7 +19,8 @@ struct et_exec {
 	struct et_program *program;
 	const struct et_pass *pass;
 	struct et_arena *work;
-	int n; /* images */
+	int n;	   /* images */
+	int image; /* the first of them within the pass: where tensors are those of all */
 };
 
 struct et_type {

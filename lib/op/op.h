@@ -4,6 +4,8 @@
  * depend on their number, so that the same bits come out for any number of threads.
  *
  * Conventions. n is the number of images of this call. x, y, dx, dy are contiguous [n,h,w,c].
+ * Forward, an image's results do not depend on how many others there are in the call, to the bit:
+ * chunks of a batch give what the batch gives. (Statistics over the batch are another matter.)
  * Scratch comes from `work`, released before return; when work only measures (base NULL), a
  * function counts what it would need and returns without touching any tensor: that is how plans are
  * made. Shapes were checked when the net was built; nothing here can fail. dx is overwritten;

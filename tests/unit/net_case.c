@@ -40,6 +40,8 @@ void net_open(struct net_case *t, const struct et_ctx *ctx, const char *text,
 	t->net.unfused = s->unfused;
 	t->net.unshared = s->unshared;
 	t->net.unchained = s->unchained;
+	t->net.unchunked = s->unchunked;
+	t->net.chunk_growth = s->chunk_growth;
 	t->net.fuse_update = s->fuse_update;
 	MUST(et_net_select(&t->net, globs, s->last, s->frozen_bn, &err));
 	MUST(et_net_set_modes(&t->net, s->mode ? s->mode : "exact", s->modes ? s->modes : "", NULL,

@@ -23,6 +23,7 @@ Suite *suite_pool(void);
 Suite *suite_loss(void);
 Suite *suite_spec(void);
 Suite *suite_program(void);
+Suite *suite_chunk(void);
 Suite *suite_settings(void);
 Suite *suite_net(void);
 Suite *suite_optim(void);
@@ -47,5 +48,5 @@ static Suite *(*const suites[])(void) = {
 	suite_spec,    suite_program,  suite_settings, suite_net,	  suite_optim,
 	suite_weights, suite_grad,     suite_features, suite_delta,	  suite_filter,
 	suite_signs,   suite_symmetry, suite_bench,    suite_mode,	  suite_chain,
-	suite_recipe,  suite_patch,
+	suite_recipe,  suite_patch,    suite_chunk,
 };

@@ -141,6 +141,41 @@ START_TEST(coverage)
 }
 END_TEST
 
+/* Forward, an image gives the same bits in whatever company. */
+START_TEST(alone)
+{
+	struct et_arena arena;
+	struct et_err err;
+
+	ck_assert_int_eq(et_arena_open(&arena, 64 << 20, &err), ET_OK);
+	for (int i = _i * PER_RUN; i < (_i + 1) * PER_RUN; i++) {
+		struct et_rng r = num_rng(104, (uint32_t)i);
+		struct et_conv g = conv_shape((enum conv_kind)(i % CONV_KINDS), &r);
+		int n = num_int(&r, 2, 9), chunk = num_int(&r, 1, n - 1);
+		struct conv_case t = conv_random(&g, n, &r);
+		size_t in = conv_sizes(&t).x / (size_t)n, out = conv_sizes(&t).y / (size_t)n;
+		float *y = num_floats((size_t)n * out);
+		conv_label(&t, "shape %d, %d of %d images", i, chunk, n);
+		for (size_t isa = 0; et_kern_at(isa); isa++) {
+			struct et_ctx x = {.k = et_kern_at(isa), .threads = 1 + i % 3};
+			struct et_epilogue e = {.scale = t.scale, .shift = t.shift, .act = t.act};
+			e.residual = t.residual;
+			et_conv_forward(&x, &g, n, t.x, NULL, t.w, &e, t.y, &arena);
+			for (int at = 0; at < n; at += chunk) {
+				size_t from = (size_t)at;
+				e.residual = t.residual ? t.residual + from * out : NULL;
+				et_conv_forward(&x, &g, n - at < chunk ? n - at : chunk,
+						t.x + from * in, NULL, t.w, &e, y + from * out,
+						&arena);
+			}
+			num_check_bits("chunks", y, t.y, (size_t)n * out * sizeof(float));
+		}
+		num_check_guards();
+	}
+	et_arena_close(&arena);
+}
+END_TEST
+
 /* <conv(x, w), d> = <x, data(d, w)> = <w, weight(x, d)>. */
 START_TEST(adjoint)
 {
@@ -296,6 +331,7 @@ Suite *suite_conv(void)
 	tcase_add_test(tc, gold);
 	tcase_add_test(tc, coverage);
 	tcase_add_loop_test(tc, oracle, 0, SHAPES / PER_RUN);
+	tcase_add_loop_test(tc, alone, 0, SHAPES / PER_RUN);
 	tcase_add_loop_test(tc, adjoint, 0, CONV_KINDS);
 	tcase_add_loop_test(tc, nan_spreads, 0, CONV_KINDS);
 	tcase_add_loop_test(tc, prologue, 0, CONV_KINDS);

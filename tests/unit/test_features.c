@@ -101,7 +101,8 @@ static void check_net(uint32_t seed, int *kept)
 				  .mode = random.last && seed % 3 == 0 ? "filter:2" : "exact",
 				  .batch = IMAGES,
 				  .eval_batch = IMAGES,
-				  .unfused = seed % 5 == 0};
+				  .unfused = seed % 5 == 0,
+				  .chunk_growth = num_int(&r, 0, 3)};
 	struct et_ctx ctx = {.k = et_kern_at(0), .threads = 1 + (int)seed % 3};
 	struct net_case t;
 

@@ -1,7 +1,8 @@
 /*
  * Memory plans of random nets: slots of one time never overlap, and nothing that is shared,
- * overwritten or fused shows in the results. Plans that share nothing and overwrite nothing must
- * give the same bits; plans that fuse nothing, the same numbers within rounding.
+ * overwritten, fused or run in chunks shows in the results. Plans that share nothing and overwrite
+ * nothing, and plans of chunks, must give the same bits; plans that fuse nothing, the same numbers
+ * within rounding.
  */
 #include <stdio.h>
 #include <string.h>
@@ -259,15 +260,22 @@ static void check_net(uint32_t seed, const struct et_ctx *ctx)
 				  .last = net.last,
 				  .frozen_bn = num_int(&r, 0, 1),
 				  .input_grad = num_int(&r, 0, 3) == 0,
-				  .batch = num_int(&r, 3, 6)};
+				  .batch = num_int(&r, 3, 6),
+				  .unchunked = true};
 	int n = num_int(&r, 0, 1) ? setup.batch : num_int(&r, 3, setup.batch);
-	struct net_case plan, unshared, unfused;
+	struct net_case plan, unshared, unfused, chunked;
 
 	setup.eval_batch = setup.batch;
 	num_label("net %u, %s: %.150s", seed, ctx->k->name, net.text);
 	net_open(&plan, ctx, net.text, &setup);
 	check_slots(plan.net.train->slots, plan.net.train->n_slots, plan.net.train->live);
 	check_slots(plan.net.eval->slots, plan.net.eval->n_slots, plan.net.eval->live);
+	setup.chunk_growth = num_int(&r, 1, 6);
+	setup.unchunked = false;
+	net_open(&chunked, ctx, net.text, &setup);
+	check_slots(chunked.net.train->slots, chunked.net.train->n_slots, chunked.net.train->live);
+	check_slots(chunked.net.eval->slots, chunked.net.eval->n_slots, chunked.net.eval->live);
+	setup.unchunked = true;
 	setup.unshared = true;
 	net_open(&unshared, ctx, net.text, &setup);
 	setup.unfused = true;
@@ -277,11 +285,13 @@ static void check_net(uint32_t seed, const struct et_ctx *ctx)
 	float *x = num_normal(&r, (size_t)setup.batch * et_shape_count(plan.net.input));
 	int32_t *label = net_labels(&plan.net, &r, n);
 	struct result a = run(&plan, x, n, label), b = run(&unshared, x, n, label),
-		      c = run(&unfused, x, n, label);
+		      c = run(&unfused, x, n, label), d = run(&chunked, x, n, label);
 	compare(&plan.net, n, &a, &b, 0);
 	compare(&plan.net, n, &a, &c, 1e-3);
+	compare(&plan.net, n, &d, &a, 0);
 	num_check_guards();
 	net_close(&plan);
+	net_close(&chunked);
 	net_close(&unshared);
 	net_close(&unfused);
 }
