@@ -72,6 +72,16 @@ struct et_one_pass {
 	float lr, momentum, weight_decay, gscale;
 };
 
+/*
+ * A square of pixels of which rows i0..i1 and columns j0..j1 exist; the others are padding. The
+ * first that exists is at x; row and pixel are floats to the next.
+ */
+struct et_wino_tile {
+	const float *x;
+	size_t row, pixel;
+	int i0, i1, j0, j1;
+};
+
 struct et_kern {
 	const char *name; /* generic, avx2, avx512, neon */
 	int vl;		  /* floats in a vector */
@@ -92,6 +102,9 @@ struct et_kern {
 			int vectors);
 	void (*gemm_rv)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc,
 			int vectors);
+
+	/* Where gemm_r has A(i,p) in its panels: a[i*r_row + p*r_depth]. */
+	int r_row, r_depth;
 
 	/* Packs depths k0..k0+len of mr rows, rows[i] pointing at the row's len contiguous values;
 	 * NULL: zeros.
@@ -121,6 +134,40 @@ struct et_kern {
 	 */
 	void (*store)(size_t n, const float *t, float *y, bool acc, const float *scale,
 		      const float *shift, const float *res, enum et_act act);
+
+	/*
+	 * ---- Winograd: F(m x m, 3x3), m = 2 or 4, n = m+2; y = A^T [(G w G^T) . (B^T x B)] A ----
+	 * The tap (i, j) of a tile or filter in Winograd's domain has the number i*n + j.
+	 */
+	/*
+	 * v[at[tap] + ch] = (B^T d B)[tap], d = act(x*scale[ch] + shift[ch]) at n x n pixels of c
+	 * channels, 0 in the padding. scale, shift may be NULL. Writes whole vectors: c rounded up
+	 * to vl floats for each tap, zeros beyond c.
+	 */
+	void (*wino_input)(int m, size_t c, const struct et_wino_tile *t, const float *scale,
+			   const float *shift, enum et_act act, float *v, const size_t *at);
+	/* The same for A d A^T of m x m pixels. */
+	void (*wino_output_t)(int m, size_t c, const struct et_wino_tile *t, float *z,
+			      const size_t *at);
+	/*
+	 * y = act((A^T M A)*scale + shift + res) at to's m x m pixels of k channels, those below i1
+	 * and j1; M[tap] at v + tap*ld, k rounded up to vl floats. res is laid out as y.
+	 */
+	void (*wino_output)(int m, size_t k, const float *v, size_t ld,
+			    const struct et_wino_tile *to, float *y, const float *scale,
+			    const float *shift, const float *res, enum et_act act);
+	/*
+	 * Row `row` of G w G^T for count (a multiple of vl) filters side by side, tap t of which
+	 * begin at w + t*ws: column j at u + j*us.
+	 */
+	void (*wino_filter)(int m, int row, size_t count, const float *w, size_t ws, float *u,
+			    size_t us);
+	/* w + t*ws += (G^T U G)[t], taps of U at us floats; rounded up to vl of each are read. */
+	void (*wino_filter_t)(int m, size_t count, const float *u, size_t us, float *w, size_t ws);
+	/* An mr x nr tile of c[i*ldc + j] (add ? += : =) sum over p < k of a[p*lda+i]*b[p*ldb+j].
+	 */
+	void (*wino_sum)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+			 size_t ldc, bool add);
 
 	/* ---- element by element, n values; x and y may be the same array
 	 * ----------------------------- */

@@ -47,6 +47,7 @@ _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,
 #include "kern/exp_tmpl.h"
 #include "kern/drop_tmpl.h"
 #include "kern/sign_tmpl.h"
+#include "kern/wino_tmpl.h"
 
 #define CAT_(a, b) a##b
 #define CAT(a, b)  CAT_(a, b)
@@ -65,6 +66,8 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.gemm_r = GEMM_R,
 	.gemm_kv = gemm_kv,
 	.gemm_rv = GEMM_RV,
+	.r_row = VL == 4 ? 1 : ET_KC_MAX,
+	.r_depth = VL == 4 ? MR : 1,
 	.pack_r = pack_r,
 	.pack_rp = pack_rp,
 	.pack_k = pack_k,
@@ -73,6 +76,12 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.pack_rows = pack_rows,
 	.pack_rows_p = pack_rows_p,
 	.store = store,
+	.wino_input = wino_input,
+	.wino_output_t = wino_output_t,
+	.wino_output = wino_output,
+	.wino_filter = wino_filter,
+	.wino_filter_t = wino_filter_t,
+	.wino_sum = wino_sum,
 	.add = add,
 	.mul = mul,
 	.axpy = axpy,
