@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "op/depthwise.h"
+#include "op/winograd.h"
 
 int et_conv_shape(struct et_conv *g, struct et_err *err)
 {
@@ -82,10 +83,40 @@ static struct et_gather input_view(const struct et_conv *g, int n, const float *
 	};
 }
 
+/* The side of Winograd's tiles for a convolution in this context; 0: directly. */
+static int wino_side(const struct et_ctx *x, const struct et_conv *g)
+{
+	return x->direct ? 0 : et_wino_side(g);
+}
+
 bool et_conv_takes_prologue(const struct et_conv *g)
 {
 	(void)g;
 	return true;
+}
+
+static void forward_wino(const struct et_ctx *x, const struct et_conv *g, int m, int n,
+			 const float *in, const struct et_prologue *pro, const float *w,
+			 const struct et_epilogue *epi, float *y, struct et_arena *work)
+{
+	struct et_wino_rows r = {
+		.m = m,
+		.n = n,
+		.h = g->h,
+		.w = g->w,
+		.c = g->c,
+		.ph = g->ph,
+		.pw = g->pw,
+		.p = g->p,
+		.q = g->q,
+		.k = g->k,
+		.src = in,
+		.pro = pro,
+		.weights = w,
+		.y = y,
+		.epi = epi,
+	};
+	et_wino_rows(x, &r, work);
 }
 
 static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
@@ -126,7 +157,11 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		     const struct et_prologue *pro, const float *w, const struct et_epilogue *epi,
 		     float *y, struct et_arena *work)
 {
-	if (et_conv_depthwise(g))
+	int m = wino_side(x, g);
+
+	if (m)
+		forward_wino(x, g, m, n, in, pro, w, epi, y, work);
+	else if (et_conv_depthwise(g))
 		et_depthwise_forward(x, g, n, in, pro, w, epi, y, work);
 	else
 		forward_dense(x, g, n, in, pro, w, epi, y, work);
@@ -203,9 +238,38 @@ static void data_phase(const struct et_ctx *x, const struct et_conv *g, int n, c
 	}
 }
 
+/* The convolution of dy with the filters turned round: what was padding is what is missing of 2. */
+static void data_wino(const struct et_ctx *x, const struct et_conv *g, int m, int n,
+		      const float *dy, const float *w, float *dx, struct et_arena *work)
+{
+	struct et_wino_rows r = {
+		.m = m,
+		.n = n,
+		.h = g->p,
+		.w = g->q,
+		.c = g->k,
+		.ph = 2 - g->ph,
+		.pw = 2 - g->pw,
+		.p = g->h,
+		.q = g->w,
+		.k = g->c,
+		.src = dy,
+		.weights = w,
+		.back = true,
+		.y = dx,
+	};
+	et_wino_rows(x, &r, work);
+}
+
 void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const float *dy,
 		  const float *w, float *dx, struct et_arena *work)
 {
+	int side = wino_side(x, g);
+
+	if (side) {
+		data_wino(x, g, side, n, dy, w, dx, work);
+		return;
+	}
 	if (et_conv_depthwise(g)) {
 		if (!et_measuring(work))
 			et_depthwise_data(x, g, n, dy, w, dx);

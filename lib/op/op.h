@@ -24,6 +24,7 @@ struct et_ctx {
 	const struct et_kern *k;
 	int threads;	      /* at least 1 */
 	struct et_team *team; /* set by et_team_run() while it runs */
+	bool direct;	      /* every convolution as the sum it is: no Winograd */
 };
 
 static inline bool et_measuring(const struct et_arena *work)

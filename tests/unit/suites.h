@@ -39,6 +39,7 @@ Suite *suite_mode(void);
 Suite *suite_chain(void);
 Suite *suite_recipe(void);
 Suite *suite_patch(void);
+Suite *suite_winograd(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base,    suite_board,    suite_json,     suite_safetensors, suite_picture,
@@ -48,5 +49,5 @@ static Suite *(*const suites[])(void) = {
 	suite_spec,    suite_program,  suite_settings, suite_net,	  suite_optim,
 	suite_weights, suite_grad,     suite_features, suite_delta,	  suite_filter,
 	suite_signs,   suite_symmetry, suite_bench,    suite_mode,	  suite_chain,
-	suite_recipe,  suite_patch,    suite_chunk,
+	suite_recipe,  suite_patch,    suite_chunk,    suite_winograd,
 };

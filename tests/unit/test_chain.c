@@ -8,7 +8,7 @@
 
 #include "mode_case.h"
 
-static const struct et_ctx ctx = {NULL, 2, NULL};
+static const struct et_ctx ctx = {NULL, 2, NULL, false};
 
 static struct et_ctx kernels(size_t isa)
 {

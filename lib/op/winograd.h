@@ -1,0 +1,35 @@
+/* Private to op: 3x3 convolutions with stride 1 by Winograd's minimal filtering. */
+#ifndef ET_OP_WINOGRAD_H
+#define ET_OP_WINOGRAD_H
+
+#include "op/op.h"
+
+#define ET_WINO_TAPS 36 /* of the larger tile, 6 x 6 */
+
+/*
+ * The side of the output tiles with which a convolution of this shape is worth it: 4, 2, or 0 when
+ * it is to be computed directly. By the shape of one image alone, so that an image gives the same
+ * bits in any batch.
+ */
+int et_wino_side(const struct et_conv *g);
+
+/* Who keeps what in cache; see winograd.c. The bits are the same. */
+enum et_wino_order { ET_WINO_CHOOSE, ET_WINO_BY_TILES, ET_WINO_BY_FILTERS };
+
+/* y[n,p,q,k] = a 3x3 convolution of src[n,h,w,c] with padding ph, pw: forward, or dx. */
+struct et_wino_rows {
+	int m; /* side of an output tile */
+	enum et_wino_order order;
+	int n, h, w, c;
+	int ph, pw;
+	int p, q, k;
+	const float *src;
+	const struct et_prologue *pro; /* may be NULL */
+	const float *weights;	       /* [k][3][3][c], or back: [c][3][3][k] with taps reversed */
+	bool back;
+	float *y;
+	const struct et_epilogue *epi; /* may be NULL; moments are not its business */
+};
+void et_wino_rows(const struct et_ctx *x, const struct et_wino_rows *g, struct et_arena *work);
+
+#endif
