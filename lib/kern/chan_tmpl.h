@@ -4,29 +4,34 @@
  * of the rows. Callers give blocks of rows that fit in cache.
  */
 
-static void affine(size_t rows, size_t c, const float *x, const float *sc, const float *sh,
-		   float *y)
+ET_INLINE void affine_rows(size_t rows, size_t c, const float *x, size_t xs, const float *sc,
+			   const float *sh, enum et_act act, float *y, size_t ys)
 {
-	for (size_t r = 0; r < rows; r++, x += c, y += c) {
+	for (size_t r = 0; r < rows; r++, x += xs, y += ys) {
 		size_t j = 0;
-		for (; j + VL <= c; j += VL)
-			vf_store(y + j, vf_load(x + j) * vf_load(sc + j) + vf_load(sh + j));
+		for (; j + VL <= c; j += VL) {
+			vf v = vf_load(x + j) * vf_load(sc + j) + vf_load(sh + j);
+			vf_store(y + j, act_vf(v, act));
+		}
 		for (; j < c; j++)
-			y[j] = x[j] * sc[j] + sh[j];
+			y[j] = act_f(x[j] * sc[j] + sh[j], act);
 	}
 }
 
 static void affine_act(size_t rows, size_t c, const float *x, size_t xs, const float *sc,
 		       const float *sh, enum et_act act, float *y, size_t ys)
 {
-	for (size_t r = 0; r < rows; r++, x += xs, y += ys) {
-		size_t j = 0;
-		for (; j + VL <= c; j += VL)
-			vf_store(y + j,
-				 act_vf(vf_load(x + j) * vf_load(sc + j) + vf_load(sh + j), act));
-		for (; j < c; j++)
-			y[j] = act_f(x[j] * sc[j] + sh[j], act);
-	}
+	if (act == ET_ACT_RELU6)
+		affine_rows(rows, c, x, xs, sc, sh, ET_ACT_RELU6, y, ys);
+	else if (act == ET_ACT_RELU)
+		affine_rows(rows, c, x, xs, sc, sh, ET_ACT_RELU, y, ys);
+	else
+		affine_rows(rows, c, x, xs, sc, sh, ET_ACT_NONE, y, ys);
+}
+
+static void affine(size_t rows, size_t c, const float *x, const struct et_prologue *p, float *y)
+{
+	affine_act(rows, c, x, c, p->scale, p->shift, p->act, y, c);
 }
 
 static void row_sum(size_t rows, size_t ld, size_t c, const float *x, float *sum)
@@ -80,43 +85,116 @@ static void col_sqdev(size_t rows, size_t c, const float *x, const float *mean, 
 	}
 }
 
-static void col_bn_bwd(size_t rows, size_t c, const float *x, const float *dy, const float *mean,
+/* dy where the activation after batch norm lets it pass, 0 elsewhere; NaN passes, as in act. */
+ET_INLINE vf passed(vf dy, vf x, vf sc, vf sh, enum et_act act)
+{
+	if (act == ET_ACT_NONE)
+		return dy;
+	vf v = x * sc + sh;
+	vi stop = v <= (vf){0};
+	if (act == ET_ACT_RELU6)
+		stop |= v >= vf_set1(6);
+	return (vf)((vi)dy & ~stop);
+}
+
+ET_INLINE float passed_f(float dy, float x, float sc, float sh, enum et_act act)
+{
+	float v = x * sc + sh;
+	bool stop = act != ET_ACT_NONE && (v <= 0 || (act == ET_ACT_RELU6 && v >= 6));
+	return stop ? 0 : dy;
+}
+
+/* Vectors side by side in a row: whole cache lines, and sums enough to hide the latency of adds. */
+#define COLS 2
+
+ET_INLINE void bn_sums(size_t rows, size_t c, size_t j, int cols, const float *x, const float *dy,
+		       const float *mean, const float *sc, const float *sh, enum et_act act,
 		       float *s1, float *s2)
 {
-	size_t j = 0;
-	for (; j + VL <= c; j += VL) {
-		vf a = {0}, b = {0}, m = vf_load(mean + j);
-		for (size_t r = 0; r < rows; r++) {
-			vf d = vf_load(dy + r * c + j);
-			a += d;
-			b += d * (vf_load(x + r * c + j) - m);
+	vf a[COLS] = {{0}}, b[COLS] = {{0}}, m[COLS], g[COLS] = {{0}}, h[COLS] = {{0}};
+
+	for (int u = 0; u < cols; u++) {
+		m[u] = vf_load(mean + j + u * VL);
+		if (act != ET_ACT_NONE) {
+			g[u] = vf_load(sc + j + u * VL);
+			h[u] = vf_load(sh + j + u * VL);
 		}
-		vf_store(s1 + j, a);
-		vf_store(s2 + j, b);
 	}
+	for (size_t r = 0; r < rows; r++)
+		for (int u = 0; u < cols; u++) {
+			vf v = vf_load(x + r * c + j + u * VL);
+			vf d = passed(vf_load(dy + r * c + j + u * VL), v, g[u], h[u], act);
+			a[u] += d;
+			b[u] += d * (v - m[u]);
+		}
+	for (int u = 0; u < cols; u++) {
+		vf_store(s1 + j + u * VL, a[u]);
+		vf_store(s2 + j + u * VL, b[u]);
+	}
+}
+
+ET_INLINE void bn_sums_act(size_t rows, size_t c, const float *x, const float *dy,
+			   const float *mean, const float *sc, const float *sh, enum et_act act,
+			   float *s1, float *s2)
+{
+	size_t j = 0;
+	for (; j + COLS * VL <= c; j += COLS * VL)
+		bn_sums(rows, c, j, COLS, x, dy, mean, sc, sh, act, s1, s2);
+	for (; j + VL <= c; j += VL)
+		bn_sums(rows, c, j, 1, x, dy, mean, sc, sh, act, s1, s2);
 	for (; j < c; j++) {
-		float a = 0, b = 0;
+		float a = 0, b = 0, g = sc ? sc[j] : 0, h = sh ? sh[j] : 0;
 		for (size_t r = 0; r < rows; r++) {
-			float d = dy[r * c + j];
+			float v = x[r * c + j], d = passed_f(dy[r * c + j], v, g, h, act);
 			a += d;
-			b += d * (x[r * c + j] - mean[j]);
+			b += d * (v - mean[j]);
 		}
 		s1[j] = a;
 		s2[j] = b;
 	}
 }
+#undef COLS
 
-static void bn_dx(size_t rows, size_t c, const float *x, const float *dy, const float *a,
-		  const float *b, const float *d, float *dx)
+static void col_bn_bwd(size_t rows, size_t c, const float *x, const float *dy, const float *mean,
+		       const struct et_prologue *p, float *s1, float *s2)
+{
+	if (!p || p->act == ET_ACT_NONE)
+		bn_sums_act(rows, c, x, dy, mean, NULL, NULL, ET_ACT_NONE, s1, s2);
+	else if (p->act == ET_ACT_RELU6)
+		bn_sums_act(rows, c, x, dy, mean, p->scale, p->shift, ET_ACT_RELU6, s1, s2);
+	else
+		bn_sums_act(rows, c, x, dy, mean, p->scale, p->shift, ET_ACT_RELU, s1, s2);
+}
+
+ET_INLINE void bn_dx_act(size_t rows, size_t c, const float *x, const float *dy, const float *a,
+			 const float *b, const float *d, const float *sc, const float *sh,
+			 enum et_act act, float *dx)
 {
 	for (size_t r = 0; r < rows; r++, x += c, dy += c, dx += c) {
 		size_t j = 0;
-		for (; j + VL <= c; j += VL)
-			vf_store(dx + j, vf_load(a + j) * vf_load(dy + j) +
-						 vf_load(b + j) * vf_load(x + j) + vf_load(d + j));
-		for (; j < c; j++)
-			dx[j] = a[j] * dy[j] + b[j] * x[j] + d[j];
+		for (; j + VL <= c; j += VL) {
+			vf v = vf_load(x + j), g = vf_load(dy + j);
+			if (act != ET_ACT_NONE)
+				g = passed(g, v, vf_load(sc + j), vf_load(sh + j), act);
+			vf_store(dx + j, vf_load(a + j) * g + vf_load(b + j) * v + vf_load(d + j));
+		}
+		for (; j < c; j++) {
+			float g = act == ET_ACT_NONE ? dy[j]
+						     : passed_f(dy[j], x[j], sc[j], sh[j], act);
+			dx[j] = a[j] * g + b[j] * x[j] + d[j];
+		}
 	}
+}
+
+static void bn_dx(size_t rows, size_t c, const float *x, const float *dy, const float *a,
+		  const float *b, const float *d, const struct et_prologue *p, float *dx)
+{
+	if (!p || p->act == ET_ACT_NONE)
+		bn_dx_act(rows, c, x, dy, a, b, d, NULL, NULL, ET_ACT_NONE, dx);
+	else if (p->act == ET_ACT_RELU6)
+		bn_dx_act(rows, c, x, dy, a, b, d, p->scale, p->shift, ET_ACT_RELU6, dx);
+	else
+		bn_dx_act(rows, c, x, dy, a, b, d, p->scale, p->shift, ET_ACT_RELU, dx);
 }
 
 static void row_mul(size_t rows, size_t c, size_t ld, const float *x, const float *s, float *y)

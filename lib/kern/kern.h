@@ -188,19 +188,23 @@ struct et_kern {
 
 	/* ---- per channel: rows of c contiguous values
 	 * ------------------------------------------------ */
-	/* y = x * scale[ch] + shift[ch]. */
-	void (*affine)(size_t rows, size_t c, const float *x, const float *scale,
-		       const float *shift, float *y);
+	/* y = act(x * scale[ch] + shift[ch]); y may be x. */
+	void (*affine)(size_t rows, size_t c, const float *x, const struct et_prologue *p,
+		       float *y);
 	/* sum[ch] = sum over rows of x; overwrites. */
 	void (*col_sum)(size_t rows, size_t c, const float *x, float *sum);
 	/* sum[ch] = sum over rows of (x - mean[ch])^2; overwrites. */
 	void (*col_sqdev)(size_t rows, size_t c, const float *x, const float *mean, float *sum);
-	/* s1[ch] = sum dy, s2[ch] = sum dy * (x - mean[ch]); overwrites. */
+	/*
+	 * s1[ch] = sum dy', s2[ch] = sum dy' * (x - mean[ch]); overwrites. dy' is dy where p's
+	 * activation lets the gradient pass at x * scale[ch] + shift[ch], 0 elsewhere; p may be
+	 * NULL: dy itself.
+	 */
 	void (*col_bn_bwd)(size_t rows, size_t c, const float *x, const float *dy,
-			   const float *mean, float *s1, float *s2);
-	/* dx = a[ch]*dy + b[ch]*x + d[ch]. */
+			   const float *mean, const struct et_prologue *p, float *s1, float *s2);
+	/* dx = a[ch]*dy' + b[ch]*x + d[ch]; dx may be dy. */
 	void (*bn_dx)(size_t rows, size_t c, const float *x, const float *dy, const float *a,
-		      const float *b, const float *d, float *dx);
+		      const float *b, const float *d, const struct et_prologue *p, float *dx);
 
 	/* ---- depthwise convolution, a row or two of output at a time; w[kh][kw][c]
 	 * ------------------------ */

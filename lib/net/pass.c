@@ -15,6 +15,9 @@ static float *slot(const struct et_exec *x, int s)
 float *et_tensor(const struct et_exec *x, int tensor)
 {
 	struct et_shape s = tensor ? x->net->nodes[tensor - 1].out : x->net->input;
+
+	if (x->back && x->program->lazy[tensor].bn >= 0)
+		return slot(x, x->program->lazy[tensor].slot);
 	/* The input is the caller's; no layer writes to it. */
 	float *all = tensor ? slot(x, x->program->y[tensor]) : (float *)(uintptr_t)x->pass->x;
 
@@ -24,6 +27,29 @@ float *et_tensor(const struct et_exec *x, int tensor)
 const float *et_in(const struct et_exec *x, const struct et_node *node, int i)
 {
 	return et_tensor(x, node->in[i]);
+}
+
+bool et_by_prologue(const struct et_exec *x, const struct et_node *node)
+{
+	const struct et_lazy *lazy = &x->program->lazy[node->in[0]];
+	bool able = node->type->prologue && node->type->prologue(node);
+
+	/* Written out for others, it is read as it is; behind forward it is there no more. */
+	return lazy->bn >= 0 && able && (x->back || !lazy->written);
+}
+
+const struct et_prologue *et_in_prologue(const struct et_exec *x, const struct et_node *node,
+					 struct et_prologue *pro, const float **in)
+{
+	if (!et_by_prologue(x, node)) {
+		*in = et_in(x, node, 0);
+		return NULL;
+	}
+	const struct et_node *bn = &x->net->nodes[x->program->lazy[node->in[0]].bn];
+	struct et_norm_kept k = et_norm_kept(x, bn);
+	*pro = (struct et_prologue){k.scale, k.shift, et_fused_of(x, bn)->act};
+	*in = et_in(x, bn, 0);
+	return pro;
 }
 
 float *et_out(const struct et_exec *x, const struct et_node *node)
@@ -38,7 +64,7 @@ void *et_saved(const struct et_exec *x, const struct et_node *node)
 
 float *et_dy(const struct et_exec *x, const struct et_node *node)
 {
-	return slot(x, x->program->g[node->index + 1]);
+	return slot(x, x->program->g[et_dy_tensor(x->program, node)]);
 }
 
 const struct et_grid *et_patches(const struct et_net *net, int tensor)
@@ -136,7 +162,10 @@ static bool finite_output(const struct et_exec *x, int node)
 	int out = x->program->fused[node].out;
 	size_t each = et_shape_count(x->net->nodes[out - 1].out);
 
-	return finite_all(et_tensor(x, out), (size_t)x->n * each);
+	const float *y = et_tensor(x, out);
+
+	/* Not written out: the layer that applies it as it reads will show it. */
+	return !y || finite_all(y, (size_t)x->n * each);
 }
 
 /* x->n images through the nodes of one segment, by chunks. *bad (may be NULL) becomes the first
@@ -226,6 +255,17 @@ const float *et_net_forward(struct et_net *net, const struct et_pass *pass)
 	return et_tensor(&x, net->n);
 }
 
+/* What was not kept and this node's backward is the first to read. */
+static void make_again(const struct et_exec *x, const struct et_node *node)
+{
+	for (int k = 0; k < node->n_in; k++) {
+		const struct et_lazy *lazy = &x->program->lazy[node->in[k]];
+		bool twice = k && node->in[k] == node->in[0];
+		if (lazy->bn >= 0 && lazy->again == node->index && !twice)
+			et_norm_apply(x, &x->net->nodes[lazy->bn], slot(x, lazy->slot));
+	}
+}
+
 void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *label, double norm,
 		 bool backward, struct et_loss_sum *sum)
 {
@@ -238,9 +278,12 @@ void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *
 			grad ? et_dy(&x, end) : NULL, sum, x.work);
 	if (pass->rule && !isfinite(sum->loss))
 		return; /* the weights must stay what they were */
+	x.back = true;
 	for (int i = net->n - 1; grad && i >= 0; i--)
-		if (net->nodes[i].active)
+		if (net->nodes[i].active && !x.program->absorbed[i]) {
+			make_again(&x, &net->nodes[i]);
 			net->nodes[i].type->backward(&x, &net->nodes[i]);
+		}
 }
 
 void et_net_zero_grad(struct et_net *net)

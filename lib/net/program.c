@@ -173,11 +173,13 @@ static void find_last(struct maker *m)
 		/* What a fused chain reads, its convolution reads. */
 		for (int k = 0; k < node->n_in && !m->p->skip[i]; k++)
 			use_until(m, node->in[k], i);
+		if (m->p->absorbed[i])
+			continue;
 		if (m->p->fused[i].residual >= 0)
 			use_until(m, m->p->fused[i].residual, i);
-		if (keeps & ET_KEEP_IN0)
+		if (keeps & ET_KEEP_IN0 && m->p->lazy[node->in[0]].bn < 0)
 			use_until(m, node->in[0], again);
-		if (keeps & ET_KEEP_IN1)
+		if (keeps & ET_KEEP_IN1 && m->p->lazy[node->in[1]].bn < 0)
 			use_until(m, node->in[1], again);
 		if (keeps & ET_KEEP_OUT)
 			use_until(m, i + 1, again);
@@ -251,7 +253,8 @@ static void place_tensors(struct maker *m)
 	for (int i = 0; i < m->n; i++) {
 		const struct et_node *node = &m->net->nodes[i];
 		int out = p->fused[i].out;
-		if (p->skip[i])
+		const struct et_lazy *lazy = &p->lazy[out];
+		if (p->skip[i] || (lazy->bn >= 0 && !lazy->written))
 			continue;
 		if (overwrites(m, i)) {
 			p->y[out] = p->y[node->in[0]];
@@ -262,11 +265,21 @@ static void place_tensors(struct maker *m)
 	}
 	for (int i = 0; i < m->n; i++) {
 		const struct et_node *node = &m->net->nodes[i];
-		size_t bytes = live_node(m, i) && node->type->saved
+		size_t bytes = live_node(m, i) && node->type->saved && !p->absorbed[i]
 				       ? node->type->saved(m->net, node, p->batch)
 				       : 0;
-		if (bytes)
-			p->save[i] = new_slot(m, bytes, i, backward_time(m, i));
+		if (bytes) {
+			/* The convolution before it may write there already. */
+			int maker = node->in[0] - 1;
+			bool early = maker >= 0 && p->fused[maker].moments == i;
+			p->save[i] = new_slot(m, bytes, early ? maker : i, backward_time(m, i));
+		}
+	}
+	for (int t = 1; t <= m->n; t++) {
+		struct et_lazy *z = &p->lazy[t];
+		if (z->bn >= 0 && z->again >= 0)
+			z->slot = new_slot(m, tensor_bytes(m, t), backward_time(m, z->again),
+					   backward_time(m, z->until));
 	}
 }
 
@@ -279,7 +292,7 @@ static void place_gradients(struct maker *m)
 	for (int i = n - 1; i >= 0; i--) {
 		const struct et_node *node = &m->net->nodes[i];
 		int now = backward_time(m, i);
-		for (int k = node->n_in - 1; k >= 0 && node->active; k--) {
+		for (int k = node->n_in - 1; k >= 0 && node->active && !p->absorbed[i]; k--) {
 			int t = node->in[k], at = p->first[i] + k;
 			bool in_dy = in_place(m, i) && k == 0;
 			if (!m->net->needs_grad[t]) {
@@ -293,7 +306,7 @@ static void place_gradients(struct maker *m)
 				 * input's. */
 				int end = t ? backward_time(m, t - 1) : 2 * n + 1;
 				p->dx[at] = in_dy ? ET_DX_ALIAS : ET_DX_OWN;
-				p->g[t] = in_dy ? p->g[i + 1]
+				p->g[t] = in_dy ? p->g[et_dy_tensor(p, node)]
 						: new_slot(m, gradient_bytes(m, t), now, end);
 				extend(m, p->g[t], end);
 			}
@@ -336,22 +349,26 @@ static bool alloc_program(struct maker *m)
 	p->fused = et_calloc(n, sizeof(*p->fused));
 	p->skip = et_calloc(n, sizeof(bool));
 	p->whole = et_calloc(n + 1, sizeof(bool));
+	p->absorbed = et_calloc(n, sizeof(bool));
+	p->lazy = et_calloc(n + 1, sizeof(*p->lazy));
 	m->uses = et_calloc(5 * (n + 1), sizeof(int));
 	m->kept = et_calloc(n + 1, sizeof(bool));
 	if (!p->y || !p->g || !p->save || !p->first || !p->dx || !p->temp || !p->fused ||
-	    !p->skip || !p->whole || !m->uses || !m->kept)
+	    !p->skip || !p->whole || !p->absorbed || !p->lazy || !m->uses || !m->kept)
 		return false;
 	m->user = m->uses + n + 1;
 	m->made = m->user + n + 1;
 	m->last = m->made + n + 1;
-	for (int i = 0; i <= m->n; i++)
+	for (int i = 0; i <= m->n; i++) {
 		p->y[i] = p->g[i] = -1;
+		p->lazy[i] = (struct et_lazy){.bn = -1, .again = -1, .until = -1, .slot = -1};
+	}
 	for (int i = 0, at = 0; i < m->n; i++) {
 		p->first[i] = at;
 		at += m->net->nodes[i].n_in;
 		p->save[i] = -1;
 		p->fused[i] = (struct et_fused){
-			.bn = -1, .residual = -1, .act = ET_ACT_NONE, .out = i + 1};
+			.bn = -1, .residual = -1, .act = ET_ACT_NONE, .out = i + 1, .moments = -1};
 	}
 	return true;
 }
@@ -380,6 +397,8 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 			if (net->nodes[i].type == &et_type_conv2d ||
 			    net->nodes[i].type == &et_type_linear)
 				fuse(&m, i);
+		if (training && !net->unfused)
+			et_program_lazy(m.p, net);
 		find_last(&m);
 		m.failed |= !et_program_cut(m.p, net) || !et_program_chunk(m.p, net);
 	}
@@ -420,6 +439,8 @@ void et_program_free(struct et_program *p)
 	free(p->skip);
 	free(p->whole);
 	free(p->segments);
+	free(p->absorbed);
+	free(p->lazy);
 	free(p->cut);
 	free(p->slots);
 	free(p);

@@ -27,6 +27,17 @@ enum et_dx {
 	ET_DX_DY     /* in dy's own slot, then added */
 };
 
+/*
+ * A tensor that batch norm makes of an input that backward keeps. Convolutions that can apply it
+ * while reading never see it; for other layers it is written in forward, and again in backward.
+ */
+struct et_lazy {
+	int bn;		  /* node; -1: an ordinary tensor */
+	bool written;	  /* in forward: a layer reads it as it is */
+	int again, until; /* nodes of the first and the last backward that reads it; -1: none */
+	int slot;	  /* of what is made again */
+};
+
 struct et_program {
 	bool training;
 	int batch;
@@ -36,7 +47,9 @@ struct et_program {
 	enum et_dx *dx;		/* by node and input */
 	int *temp;		/* slots, likewise */
 	struct et_fused *fused; /* [n] */
-	bool *skip;		/* [n] forward is done by an earlier convolution */
+	bool *skip;		/* [n] forward is done by an earlier node */
+	bool *absorbed;		/* [n] backward too */
+	struct et_lazy *lazy;	/* [n+1] */
 	int prefix;		/* nodes before this one do the same to a picture in every step */
 	int *cut, n_cut;	/* tensors that they make and later ones read */
 	size_t features; /* floats of the cut tensors, of one image; 0: no convolution there */
@@ -50,9 +63,18 @@ struct et_program {
 	size_t work;  /* bytes of the work arena */
 };
 
+/* The tensor whose gradient is a node's dy: that of the activation absorbed into it, or its own. */
+static inline int et_dy_tensor(const struct et_program *p, const struct et_node *node)
+{
+	return node->type == &et_type_batchnorm2d ? p->fused[node->index].out : node->index + 1;
+}
+
 int et_program_make(struct et_program **program, struct et_net *net, bool training, int batch,
 		    struct et_err *err) ET_MUST_CHECK;
 void et_program_free(struct et_program *p);
+
+/* Batch norm in training: what is absorbed into it, and which tensors need not be kept. lazy.c */
+void et_program_lazy(struct et_program *p, const struct et_net *net);
 
 /* Finds prefix, cut and features. False: out of memory. */
 bool et_program_cut(struct et_program *p, const struct et_net *net);

@@ -94,6 +94,13 @@ static unsigned keeps(const struct et_node *node)
 	return node->trains && !node->hooks.save ? ET_KEEP_IN0 : 0;
 }
 
+/* Both products over x as they are: no mode makes something else of it. */
+static bool prologue(const struct et_node *node)
+{
+	const struct et_hooks *h = &node->hooks;
+	return !h->save && !h->backward && !h->step && et_conv_takes_prologue(&node->u.conv.g);
+}
+
 static size_t saved(const struct et_net *net, const struct et_node *node, int n)
 {
 	(void)net;
@@ -135,8 +142,10 @@ static void measure_backward(struct et_exec *x, const struct et_node *node)
 		et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
 		h->weight_dx->mode->weight_dx(&call, NULL, NULL);
 	}
+	const struct et_prologue pro = {0};
 	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
-	et_conv_weight(c, g, x->n, NULL, NULL, NULL, NULL, x->work);
+	et_conv_weight(c, g, x->n, NULL, et_by_prologue(x, node) ? &pro : NULL, NULL, NULL,
+		       x->work);
 	et_arena_release(x->work, mark);
 }
 
@@ -165,14 +174,21 @@ static void measure(struct et_exec *x, const struct et_node *node, bool training
 	/* Scale and shift of a fused batch norm. */
 	size_t mark = et_arena_mark(x->work);
 	et_arena_alloc(x->work, 2 * (size_t)g->k, sizeof(float));
-	et_conv_forward(c, g, x->n, NULL, NULL, NULL, NULL, NULL, x->work);
+	const struct et_prologue pro = {0};
+	const struct et_moments moments = {0};
+	const struct et_epilogue epi = {.moments = et_fused_of(x, node)->moments >= 0 ? &moments
+										      : NULL};
+	et_conv_forward(c, g, x->n, NULL, et_by_prologue(x, node) ? &pro : NULL, NULL, &epi, NULL,
+			x->work);
 	et_arena_release(x->work, mark);
 	if (!training || !node->active)
 		return;
 	if (node->trains)
 		prepare_mode(x, node, NULL, NULL);
 	mark = et_arena_mark(x->work);
+	x->back = true;
 	measure_backward(x, node);
+	x->back = false;
 	et_arena_release(x->work, mark);
 }
 
@@ -185,6 +201,10 @@ static void forward(struct et_exec *x, struct et_node *node)
 	      *shift = scale + g->k;
 	const float *bias = et_value(x, node, ET_P_BIAS);
 	struct et_epilogue epi = {.shift = bias, .act = f->act};
+	struct et_moments moments;
+	struct et_prologue pro;
+	const float *in;
+	const struct et_prologue *before = et_in_prologue(x, node, &pro, &in);
 
 	if (f->bn >= 0) {
 		et_bn_constants(x->net, &x->net->nodes[f->bn], scale, shift);
@@ -195,8 +215,13 @@ static void forward(struct et_exec *x, struct et_node *node)
 	}
 	if (f->residual >= 0)
 		epi.residual = et_tensor(x, f->residual);
-	et_conv_forward(&x->net->ctx, g, x->n, et_in(x, node, 0), NULL,
-			et_value(x, node, ET_P_WEIGHT), &epi, et_tensor(x, f->out), x->work);
+	if (f->moments >= 0) {
+		struct et_norm_kept k = et_norm_kept(x, &x->net->nodes[f->moments]);
+		moments = (struct et_moments){k.mean, k.invstd};
+		epi.moments = &moments;
+	}
+	et_conv_forward(&x->net->ctx, g, x->n, in, before, et_value(x, node, ET_P_WEIGHT), &epi,
+			et_tensor(x, f->out), x->work);
 	et_arena_release(x->work, mark);
 	if (x->pass->training && node->trains)
 		prepare_mode(x, node, et_in(x, node, 0), et_saved(x, node));
@@ -222,8 +247,12 @@ static void products(struct et_exec *x, struct et_node *node, const float *dy, f
 	const struct et_technique *t = node->hooks.weight_dx;
 	const float *w = et_value(x, node, ET_P_WEIGHT);
 
-	if (dw)
-		et_conv_weight(&x->net->ctx, g, x->n, et_in(x, node, 0), NULL, dy, dw, x->work);
+	if (dw) {
+		struct et_prologue pro;
+		const float *in;
+		const struct et_prologue *before = et_in_prologue(x, node, &pro, &in);
+		et_conv_weight(&x->net->ctx, g, x->n, in, before, dy, dw, x->work);
+	}
 	if (!dx)
 		return;
 	size_t mark = et_arena_mark(x->work);
@@ -300,6 +329,7 @@ const struct et_type et_type_conv2d = {
 	.forward = forward,
 	.backward = backward,
 	.mac = mac,
+	.prologue = prologue,
 };
 
 const struct et_type et_type_linear = {
@@ -315,4 +345,5 @@ const struct et_type et_type_linear = {
 	.forward = forward,
 	.backward = backward,
 	.mac = mac,
+	.prologue = prologue,
 };

@@ -43,23 +43,37 @@ static unsigned keep(const struct et_node *node)
 	return node->bn_batch || node->trains ? ET_KEEP_IN0 : 0;
 }
 
-/* mean and 1/std of the batch; the running ones are at hand anyway. */
 static size_t saved(const struct et_net *net, const struct et_node *node, int n)
 {
 	(void)net;
 	(void)n;
-	return !node->bn_batch ? 0 : 2 * (size_t)node->out.c * sizeof(float);
+	return !keep(node) ? 0 : 4 * (size_t)node->out.c * sizeof(float);
+}
+
+struct et_norm_kept et_norm_kept(const struct et_exec *x, const struct et_node *bn)
+{
+	float *save = et_saved(x, bn);
+	size_t c = (size_t)bn->out.c;
+	return (struct et_norm_kept){save, save + c, save + 2 * c, save + 3 * c};
+}
+
+void et_norm_apply(const struct et_exec *x, const struct et_node *bn, float *y)
+{
+	struct et_norm_kept k = et_norm_kept(x, bn);
+	const struct et_prologue p = {k.scale, k.shift, et_fused_of(x, bn)->act};
+
+	et_affine(&x->net->ctx, rows(x, bn), bn->out.c, et_in(x, bn, 0), &p, y);
 }
 
 static void measure(struct et_exec *x, const struct et_node *node, bool training)
 {
 	size_t mark = et_arena_mark(x->work), c = (size_t)node->out.c;
 
-	et_arena_alloc(x->work, 4 * c, sizeof(float));
+	et_arena_alloc(x->work, 2 * c, sizeof(float));
 	if (training && node->active) {
 		et_bn_stats(&x->net->ctx, rows(x, node), node->out.c, NULL, NULL, NULL, x->work);
 		et_bn_backward(&x->net->ctx, rows(x, node), node->out.c, NULL, NULL, NULL, NULL,
-			       NULL, true, NULL, NULL, NULL, x->work);
+			       NULL, true, NULL, NULL, NULL, NULL, x->work);
 	}
 	et_arena_release(x->work, mark);
 }
@@ -80,32 +94,49 @@ static void update_running(struct et_net *net, struct et_node *node, const float
 	net->params[node->param[ET_P_TRACKED]].counter++;
 }
 
-static void forward(struct et_exec *x, struct et_node *node)
+/* Mean, variance, and what follows from them, to where backward finds them. */
+static void keep_statistics(struct et_exec *x, struct et_node *node)
 {
 	struct et_net *net = x->net;
-	size_t mark = et_arena_mark(x->work), c = (size_t)node->out.c;
-	float *scale = et_arena_alloc(x->work, 4 * c, sizeof(float)), *shift = scale + c;
-	float *mean = shift + c, *var = mean + c;
+	struct et_norm_kept k = et_norm_kept(x, node);
+	const float *gamma = et_value(x, node, ET_P_WEIGHT), *beta = et_value(x, node, ET_P_BIAS);
+	const float *var = k.invstd; /* until it becomes that */
+	int c = node->out.c;
 
-	if (x->pass->training && node->active && node->bn_batch) {
-		float *save = et_saved(x, node);
-		const float *gamma = et_value(x, node, ET_P_WEIGHT),
-			    *beta = et_value(x, node, ET_P_BIAS);
-		et_bn_stats(&net->ctx, rows(x, node), node->out.c, et_in(x, node, 0), mean, var,
-			    x->work);
-		for (size_t i = 0; i < c; i++) {
-			float invstd = (float)(1 / sqrt((double)var[i] + node->u.bn.eps));
-			save[i] = mean[i];
-			save[c + i] = invstd;
-			scale[i] = gamma[i] * invstd;
-			shift[i] = beta[i] - mean[i] * scale[i];
-		}
-		update_running(net, node, mean, var, rows(x, node));
+	if (node->bn_batch) {
+		int maker = node->in[0] - 1;
+		bool there =
+			maker >= 0 && et_fused_of(x, &net->nodes[maker])->moments == node->index;
+		if (!there)
+			et_bn_stats(&net->ctx, rows(x, node), c, et_in(x, node, 0), k.mean,
+				    k.invstd, x->work);
+		update_running(net, node, k.mean, var, rows(x, node));
 	} else {
-		et_bn_constants(net, node, scale, shift);
+		memcpy(k.mean, param(net, node, ET_P_MEAN)->value, (size_t)c * sizeof(float));
+		var = param(net, node, ET_P_VAR)->value;
 	}
-	et_affine(&net->ctx, rows(x, node), node->out.c, et_in(x, node, 0), scale, shift,
-		  et_out(x, node));
+	for (int i = 0; i < c; i++) {
+		k.invstd[i] = (float)(1 / sqrt((double)var[i] + node->u.bn.eps));
+		k.scale[i] = gamma[i] * k.invstd[i];
+		k.shift[i] = beta[i] - k.mean[i] * k.scale[i];
+	}
+}
+
+static void forward(struct et_exec *x, struct et_node *node)
+{
+	float *y = et_tensor(x, et_fused_of(x, node)->out);
+
+	if (et_saved(x, node)) {
+		keep_statistics(x, node);
+		if (y)
+			et_norm_apply(x, node, y);
+		return;
+	}
+	size_t mark = et_arena_mark(x->work), c = (size_t)node->out.c;
+	float *scale = et_arena_alloc(x->work, 2 * c, sizeof(float));
+	const struct et_prologue p = {.scale = scale, .shift = scale + c};
+	et_bn_constants(x->net, node, scale, scale + c);
+	et_affine(&x->net->ctx, rows(x, node), node->out.c, et_in(x, node, 0), &p, y);
 	et_arena_release(x->work, mark);
 }
 
@@ -113,22 +144,23 @@ static void backward(struct et_exec *x, struct et_node *node)
 {
 	size_t mark = et_arena_mark(x->work), c = (size_t)node->out.c;
 	float *running = et_arena_alloc(x->work, c, sizeof(float));
-	const float *mean = param(x->net, node, ET_P_MEAN)->value, *invstd = running;
-	bool kept = keep(node);
+	struct et_norm_kept k = {.mean = param(x->net, node, ET_P_MEAN)->value, .invstd = running};
+	const float *in = NULL;
 
-	if (node->bn_batch) {
-		mean = et_saved(x, node);
-		invstd = mean + c;
+	if (et_saved(x, node)) {
+		k = et_norm_kept(x, node);
+		in = et_in(x, node, 0);
+	} else {
+		const float *var = param(x->net, node, ET_P_VAR)->value;
+		for (size_t i = 0; i < c; i++)
+			running[i] = (float)(1 / sqrt((double)var[i] + node->u.bn.eps));
 	}
-	for (size_t i = 0; !node->bn_batch && i < c; i++)
-		running[i] = (float)(1 / sqrt((double)param(x->net, node, ET_P_VAR)->value[i] +
-					      node->u.bn.eps));
+	const struct et_prologue after = {k.scale, k.shift, et_fused_of(x, node)->act};
 	/* Rows of pixels, or of patches: constants don't tell them apart. */
-	et_bn_backward(&x->net->ctx, et_dy_count(x, node) / c, node->out.c,
-		       kept ? et_in(x, node, 0) : NULL, et_dy(x, node), mean, invstd,
-		       et_value(x, node, ET_P_WEIGHT), node->bn_batch, et_dx_begin(x, node, 0),
-		       et_value_grad(x, node, ET_P_WEIGHT), et_value_grad(x, node, ET_P_BIAS),
-		       x->work);
+	et_bn_backward(&x->net->ctx, et_dy_count(x, node) / c, node->out.c, in, et_dy(x, node),
+		       k.mean, k.invstd, et_value(x, node, ET_P_WEIGHT), node->bn_batch, &after,
+		       et_dx_begin(x, node, 0), et_value_grad(x, node, ET_P_WEIGHT),
+		       et_value_grad(x, node, ET_P_BIAS), x->work);
 	et_dx_end(x, node, 0);
 	et_arena_release(x->work, mark);
 }

@@ -21,6 +21,7 @@ struct et_exec {
 	struct et_arena *work;
 	int n;	   /* images */
 	int image; /* the first of them within the pass: where tensors are those of all */
+	bool back; /* in backward */
 };
 
 struct et_type {
@@ -42,6 +43,8 @@ struct et_type {
 	void (*forward)(struct et_exec *x, struct et_node *node);
 	void (*backward)(struct et_exec *x, struct et_node *node);
 	double (*mac)(const struct et_node *node); /* of one image's forward; NULL: not counted */
+	/* Can all passes over input 0 take a prologue? NULL: no. */
+	bool (*prologue)(const struct et_node *node);
 };
 
 const struct et_type *et_type_find(const char *name);
@@ -59,6 +62,13 @@ extern const struct et_type et_type_conv2d, et_type_linear, et_type_batchnorm2d,
 float *et_tensor(const struct et_exec *x, int tensor);
 /* An input's, the output's values. */
 const float *et_in(const struct et_exec *x, const struct et_node *node, int i);
+/*
+ * Input 0 of a type with a prologue: its values; or, when it is not written out, those it is made
+ * from, and in *pro how. Returns pro in that case, else NULL.
+ */
+bool et_by_prologue(const struct et_exec *x, const struct et_node *node); /* is it not? */
+const struct et_prologue *et_in_prologue(const struct et_exec *x, const struct et_node *node,
+					 struct et_prologue *pro, const float **in);
 float *et_out(const struct et_exec *x, const struct et_node *node);
 /* What forward left for backward; NULL when this pass has no backward or this node takes no part in
  * it. */
@@ -92,19 +102,30 @@ static inline struct et_shape et_in_shape(const struct et_net *net, const struct
 
 /*
  * What the program fused into a convolution: batch norm with constant statistics, an activation,
- * and a residual tensor, applied in its epilogue. -1 or NONE where there is nothing.
+ * and a residual tensor, applied in its epilogue; into a batch norm: an activation. -1 or NONE
+ * where there is nothing.
  */
 struct et_fused {
 	int bn;	      /* node */
 	int residual; /* tensor */
 	enum et_act act;
-	int out; /* the tensor that the convolution writes */
+	int out;     /* the tensor that it writes */
+	int moments; /* node of the batch norm that wants those of the output */
 };
 const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node *node);
 
 /* scale and shift of batch norm with running statistics: gamma/sqrt(var+eps), beta - mean*scale. */
 void et_bn_constants(const struct et_net *net, const struct et_node *bn, float *scale,
 		     float *shift);
+
+/* What batch norm keeps from forward when backward goes through it, [c] each. */
+struct et_norm_kept {
+	float *mean, *invstd, *scale, *shift;
+};
+struct et_norm_kept et_norm_kept(const struct et_exec *x, const struct et_node *bn);
+/* y = what batch norm, and the activation absorbed into it, make of its input; after its forward.
+ */
+void et_norm_apply(const struct et_exec *x, const struct et_node *bn, float *y);
 
 /* ---- gradients on patches: chain.c ----------------------------------------------------------- */
 

@@ -16,6 +16,7 @@ struct sums {
 	const struct et_ctx *x;
 	size_t rows, c, block;
 	const float *in, *dy, *mean;
+	const struct et_prologue *after;
 	float *s1, *s2; /* [blocks][c] */
 };
 
@@ -98,7 +99,8 @@ void et_bn_stats(const struct et_ctx *x, size_t rows, int c, const float *in, fl
 struct affine {
 	const struct et_ctx *x;
 	size_t c;
-	const float *in, *scale, *shift;
+	const float *in;
+	const struct et_prologue *p;
 	float *y;
 };
 
@@ -106,15 +108,13 @@ static void affine_rows(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct affine *a = arg;
 	(void)thread;
-	a->x->k->affine(end - begin, a->c, a->in + begin * a->c, a->scale, a->shift,
-			a->y + begin * a->c);
+	a->x->k->affine(end - begin, a->c, a->in + begin * a->c, a->p, a->y + begin * a->c);
 }
 
-void et_affine(const struct et_ctx *x, size_t rows, int c, const float *in, const float *scale,
-	       const float *shift, float *y)
+void et_affine(const struct et_ctx *x, size_t rows, int c, const float *in,
+	       const struct et_prologue *p, float *y)
 {
-	struct affine a = {
-		.x = x, .c = (size_t)c, .in = in, .scale = scale, .shift = shift, .y = y};
+	struct affine a = {.x = x, .c = (size_t)c, .in = in, .p = p, .y = y};
 	et_parallel(x, rows, 16, affine_rows, &a);
 }
 
@@ -124,7 +124,7 @@ static void backward_blocks(void *arg, size_t begin, size_t end, int thread)
 	(void)thread;
 	for (size_t b = begin; b < end; b++) {
 		size_t at = b * s->block * s->c;
-		s->x->k->col_bn_bwd(rows_in(s, b), s->c, s->in + at, s->dy + at, s->mean,
+		s->x->k->col_bn_bwd(rows_in(s, b), s->c, s->in + at, s->dy + at, s->mean, s->after,
 				    s->s1 + b * s->c, s->s2 + b * s->c);
 	}
 }
@@ -133,6 +133,7 @@ struct bn_dx {
 	const struct et_ctx *x;
 	size_t c;
 	const float *in, *dy, *a, *b, *d;
+	const struct et_prologue *after;
 	float *dx;
 };
 
@@ -141,12 +142,14 @@ static void dx_rows(void *arg, size_t begin, size_t end, int thread)
 	const struct bn_dx *j = arg;
 	size_t at = begin * j->c;
 	(void)thread;
-	j->x->k->bn_dx(end - begin, j->c, j->in + at, j->dy + at, j->a, j->b, j->d, j->dx + at);
+	j->x->k->bn_dx(end - begin, j->c, j->in + at, j->dy + at, j->a, j->b, j->d, j->after,
+		       j->dx + at);
 }
 
 void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in, const float *dy,
 		    const float *mean, const float *invstd, const float *gamma, bool batch,
-		    float *dx, float *dgamma, float *dbeta, struct et_arena *work)
+		    const struct et_prologue *after, float *dx, float *dgamma, float *dbeta,
+		    struct et_arena *work)
 {
 	size_t mark = et_arena_mark(work), block = block_rows(rows, (size_t)c),
 	       blocks = et_ceil_div(rows, block);
@@ -156,8 +159,9 @@ void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in,
 			 .block = block,
 			 .in = in,
 			 .dy = dy,
-			 .mean = mean};
-	bool deviations = batch || dgamma;
+			 .mean = mean,
+			 .after = after};
+	bool acts = after && after->act != ET_ACT_NONE, deviations = batch || dgamma || acts;
 	float *a = et_arena_alloc(work, s.c, sizeof(float));
 	float *b = et_arena_alloc(work, s.c, sizeof(float));
 	float *d = et_arena_alloc(work, s.c, sizeof(float));
@@ -195,12 +199,20 @@ void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in,
 		b[j] = (float)slope;
 		d[j] = batch ? (float)(-g * s1 / (double)rows - slope * (double)mean[j]) : 0;
 	}
-	if (dx && batch) {
-		struct bn_dx j = {
-			.x = x, .c = s.c, .in = in, .dy = dy, .a = a, .b = b, .d = d, .dx = dx};
+	if (dx && (batch || acts)) {
+		struct bn_dx j = {.x = x,
+				  .c = s.c,
+				  .in = in,
+				  .dy = dy,
+				  .a = a,
+				  .b = b,
+				  .d = d,
+				  .after = after,
+				  .dx = dx};
 		et_parallel(x, rows, 16, dx_rows, &j);
 	} else if (dx) {
-		et_affine(x, rows, c, dy, a, d, dx);
+		const struct et_prologue p = {.scale = a, .shift = d};
+		et_affine(x, rows, c, dy, &p, dx);
 	}
 	et_arena_release(work, mark);
 }

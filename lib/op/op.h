@@ -241,17 +241,20 @@ void et_patch_fill(const struct et_ctx *x, const struct et_grid *g, int n, int c
 /* mean[c] and biased var[c] over rows of x[rows, c]. */
 void et_bn_stats(const struct et_ctx *x, size_t rows, int c, const float *in, float *mean,
 		 float *var, struct et_arena *work);
-/* y = in * scale[ch] + shift[ch]; y may be in. */
-void et_affine(const struct et_ctx *x, size_t rows, int c, const float *in, const float *scale,
-	       const float *shift, float *y);
+/* y = act(in * scale[ch] + shift[ch]); y may be in. */
+void et_affine(const struct et_ctx *x, size_t rows, int c, const float *in,
+	       const struct et_prologue *p, float *y);
 /*
  * Gradients of y = (x - mean) * invstd * gamma + beta. batch: mean and invstd are this batch's and
  * dx flows through them; else they are constants and dx = dy * gamma * invstd. dx, dgamma, dbeta
- * may be NULL; dx may be dy. in may be NULL when neither batch nor dgamma is wanted.
+ * may be NULL; dx may be dy. after (may be NULL): dy is the gradient of the activation that
+ * follows, act(x * scale + shift) with scale = gamma * invstd; where that is flat, dy counts as 0.
+ * in may be NULL when neither batch nor dgamma nor an activation is wanted.
  */
 void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in, const float *dy,
 		    const float *mean, const float *invstd, const float *gamma, bool batch,
-		    float *dx, float *dgamma, float *dbeta, struct et_arena *work);
+		    const struct et_prologue *after, float *dx, float *dgamma, float *dbeta,
+		    struct et_arena *work);
 
 /* ---- activations and other elementwise operators; outputs may be inputs ---------------------- */
 

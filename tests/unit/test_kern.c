@@ -206,22 +206,38 @@ START_TEST(hardswish)
 }
 END_TEST
 
+static double clipped(double v, enum et_act act)
+{
+	if (act == ET_ACT_NONE)
+		return v;
+	return v < 0 ? 0 : act == ET_ACT_RELU6 && v > 6 ? 6 : v;
+}
+
 /* Rows of c channels and everything that is summed or mapped over them. */
-static void check_channels(const struct et_kern *k, struct et_rng *r, size_t rows, size_t c)
+static void check_channels(const struct et_kern *k, struct et_rng *r, size_t rows, size_t c,
+			   enum et_act act)
 {
 	size_t n = rows * c;
 	float *x = num_normal(r, n), *dy = num_normal(r, n), *y = num_floats(n);
 	float *a = num_normal(r, c), *b = num_normal(r, c), *d = num_normal(r, c);
+	float *slope = num_normal(r, c);
 	float *s1 = num_floats(c), *s2 = num_floats(c), *s3 = num_floats(c), *s4 = num_floats(c);
 	struct ref affine = num_ref(n), dx = num_ref(n), sum = num_ref(c), sq = num_ref(c);
 	struct ref sdy = num_ref(c), sdyx = num_ref(c);
+	for (size_t j = 0; j < c; j++)
+		slope[j] *= 6;
+	const struct et_prologue p = {slope, d, act};
 
-	num_label("%s, rows %zu, c %zu", k->name, rows, c);
+	num_label("%s, rows %zu, c %zu, act %d", k->name, rows, c, act);
 	for (size_t i = 0; i < n; i++) {
 		size_t j = i % c;
-		double xi = (double)x[i], di = (double)dy[i], m = (double)a[j];
-		ref_term(&affine, i, xi * (double)a[j]);
-		ref_term(&affine, i, (double)b[j]);
+		double xi = (double)x[i], m = (double)a[j];
+		double v = xi * (double)slope[j] + (double)d[j], cut = clipped(v, act);
+		double di = v == cut ? (double)dy[i] : 0;
+		/* The rounding of v, where it is not cut off. */
+		if (v == cut)
+			ref_term(&affine, i, xi * (double)slope[j]);
+		ref_term(&affine, i, v == cut ? (double)d[j] : cut);
 		ref_term(&dx, i, (double)a[j] * di);
 		ref_term(&dx, i, (double)b[j] * xi);
 		ref_term(&dx, i, (double)d[j]);
@@ -230,23 +246,58 @@ static void check_channels(const struct et_kern *k, struct et_rng *r, size_t row
 		ref_term(&sdy, j, di);
 		ref_term(&sdyx, j, di * (xi - m));
 	}
-	k->affine(rows, c, x, a, b, y);
+	k->affine(rows, c, x, &p, y);
 	num_check("affine", y, &affine, 2);
-	k->bn_dx(rows, c, x, dy, a, b, d, y);
-	num_check("bn_dx", y, &dx, 2);
 	k->col_sum(rows, c, x, s1);
 	num_check("col_sum", s1, &sum, 3);
 	k->col_sqdev(rows, c, x, a, s2);
 	num_check("col_sqdev", s2, &sq, 4);
-	k->col_bn_bwd(rows, c, x, dy, a, s3, s4);
+	k->col_bn_bwd(rows, c, x, dy, a, act ? &p : NULL, s3, s4);
 	num_check("col_bn_bwd s1", s3, &sdy, 3);
 	num_check("col_bn_bwd s2", s4, &sdyx, 4);
+	k->bn_dx(rows, c, x, dy, a, b, d, act ? &p : NULL, y);
+	num_check("bn_dx", y, &dx, 2);
 
-	k->bn_dx(rows, c, x, dy, a, b, d, dy);
+	k->bn_dx(rows, c, x, dy, a, b, d, &p, dy);
 	num_check_bits("bn_dx in place", dy, y, n * sizeof(float));
-	k->affine(rows, c, x, a, b, x);
+	k->affine(rows, c, x, &p, x);
 	num_check("affine in place", x, &affine, 2);
 	num_check_guards();
+}
+
+/* What the activation stops, and what a NaN does: the same as in act. */
+static void check_corners(const struct et_kern *k, size_t c)
+{
+	const float at[] = {-1, 0, 3, 6, 7, NAN};
+	const bool relu[] = {false, false, true, true, true, true};
+	const bool relu6[] = {false, false, true, false, false, true};
+	float *one = num_floats(c), *zero = num_floats(c), *x = num_floats(c), *y = num_floats(c),
+	      *dy = num_floats(c), *s1 = num_floats(c), *s2 = num_floats(c);
+
+	for (size_t i = 0; i < c; i++) {
+		one[i] = 1;
+		zero[i] = 0;
+		dy[i] = 5;
+	}
+	for (enum et_act act = ET_ACT_RELU; act <= ET_ACT_RELU6; act++)
+		for (size_t v = 0; v < ET_COUNT(at); v++) {
+			const struct et_prologue p = {one, zero, act};
+			bool pass = (act == ET_ACT_RELU ? relu : relu6)[v];
+			for (size_t i = 0; i < c; i++)
+				x[i] = at[v];
+			num_label("%s, c %zu, act %d at %g", k->name, c, act, (double)at[v]);
+			k->col_bn_bwd(1, c, x, dy, zero, &p, s1, s2);
+			k->bn_dx(1, c, x, dy, one, zero, zero, &p, y);
+			for (size_t i = 0; i < c; i++) {
+				ck_assert(s1[i] == (pass ? 5 : 0));
+				ck_assert(isnan(at[v]) ? isnan(y[i]) : y[i] == (pass ? 5 : 0));
+			}
+			k->affine(1, c, x, &p, y);
+			float cut = (float)clipped((double)at[v], act);
+			for (size_t i = 0; i < c; i++)
+				ck_assert(isnan(cut) ? isnan(y[i]) : y[i] == cut);
+			num_check_guards();
+		}
 }
 
 START_TEST(channels)
@@ -255,7 +306,9 @@ START_TEST(channels)
 	struct et_rng r = num_rng(5, 0);
 	for (size_t i = 0; i < ET_COUNT(rows); i++)
 		for (size_t c = 1; c < SIZES; c++)
-			check_channels(et_kern_at((size_t)_i), &r, rows[i], c);
+			for (enum et_act act = ET_ACT_NONE; act <= ET_ACT_RELU6; act++)
+				check_channels(et_kern_at((size_t)_i), &r, rows[i], c, act);
+	check_corners(et_kern_at((size_t)_i), 37);
 }
 END_TEST
 

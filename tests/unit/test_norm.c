@@ -7,7 +7,8 @@ struct norm {
 	size_t rows;
 	int c;
 	bool batch;
-	float *x, *dy, *gamma, *beta, *mean, *invstd;
+	enum et_act act; /* behind it */
+	float *x, *dy, *gamma, *beta, *mean, *invstd, *scale, *shift;
 	float *dx, *dgamma, *dbeta;	/* outputs; NULL when not wanted */
 	float *dgamma0, *dbeta0;	/* before */
 	struct ref want_mean, want_var; /* of x */
@@ -20,17 +21,32 @@ static void with_before(struct ref *r, const float *before)
 		ref_term(r, i, (double)before[i]);
 }
 
+/* Is the activation behind flat at v? */
+static bool flat(enum et_act act, double v)
+{
+	return act != ET_ACT_NONE && (v <= 0 || (act == ET_ACT_RELU6 && v >= 6));
+}
+
 /* Everything the oracle has to say about x, dy, mean, invstd and gamma. */
 static void norm_expect(struct norm *t)
 {
 	size_t c = (size_t)t->c, n = t->rows * c;
 	int hw = (int)t->rows;
 	const double *x = num_nchw(1, t->rows, t->c, t->x);
-	const double *dy = num_nchw(1, t->rows, t->c, t->dy);
+	float *passed = num_alloc(n, sizeof(float));
 	const double *mean = num_double(t->mean, c), *invstd = num_double(t->invstd, c);
 	const double *gamma = num_double(t->gamma, c), *beta = num_double(t->beta, c);
 	struct ref y = num_ref(n), dx = num_ref(n);
 
+	for (size_t i = 0; i < c; i++) {
+		t->scale[i] = t->gamma[i] * t->invstd[i];
+		t->shift[i] = t->beta[i] - t->mean[i] * t->scale[i];
+	}
+	for (size_t i = 0; i < n; i++) {
+		double v = (double)t->x[i] * (double)t->scale[i % c] + (double)t->shift[i % c];
+		passed[i] = flat(t->act, v) ? 0 : t->dy[i];
+	}
+	const double *dy = num_nchw(1, t->rows, t->c, passed);
 	t->want_mean = num_ref(c);
 	t->want_var = num_ref(c);
 	t->want_dgamma = num_ref(c);
@@ -67,6 +83,8 @@ static struct norm norm_new(size_t rows, int channels, bool batch)
 	t.beta = num_floats(c);
 	t.mean = num_floats(c);
 	t.invstd = num_floats(c);
+	t.scale = num_floats(c);
+	t.shift = num_floats(c);
 	t.dx = num_floats(n);
 	t.dgamma = num_floats(c);
 	t.dbeta = num_floats(c);
@@ -81,10 +99,12 @@ static void normal(struct et_rng *r, float *x, size_t n, float scale, float shif
 		x[i] = et_rng_normal(r) * scale + shift;
 }
 
-static struct norm norm_random(struct et_rng *r, size_t rows, int channels, bool batch)
+static struct norm norm_random(struct et_rng *r, size_t rows, int channels, bool batch,
+			       enum et_act act)
 {
 	size_t c = (size_t)channels, n = rows * c;
 	struct norm t = norm_new(rows, channels, batch);
+	t.act = act;
 	normal(r, t.x, n, 1.5f, 1);
 	normal(r, t.dy, n, 1, 0.5f);
 	normal(r, t.gamma, c, 1, 0);
@@ -135,12 +155,13 @@ static void run_affine(void *arg, const struct et_ctx *x, struct et_arena *work)
 	size_t c = (size_t)t->c;
 	float *scale = et_arena_alloc(work, c, sizeof(float));
 	float *shift = et_arena_alloc(work, c, sizeof(float));
+	const struct et_prologue p = {scale, shift, ET_ACT_NONE};
 	for (size_t i = 0; i < c && !et_measuring(work); i++) {
 		scale[i] = t->gamma[i] * t->invstd[i];
 		shift[i] = t->beta[i] - t->mean[i] * scale[i];
 	}
 	if (!et_measuring(work))
-		et_affine(x, t->rows, t->c, t->x, scale, shift, t->dx);
+		et_affine(x, t->rows, t->c, t->x, &p, t->dx);
 	et_arena_release(work, 0);
 }
 
@@ -153,10 +174,11 @@ static void check_affine(void *arg)
 static void run_backward(void *arg, const struct et_ctx *x, struct et_arena *work)
 {
 	struct norm *t = arg;
+	const struct et_prologue after = {num_at(work, t->scale), num_at(work, t->shift), t->act};
 	et_bn_backward(x, t->rows, t->c, num_at(work, t->x), num_at(work, t->dy),
 		       num_at(work, t->mean), num_at(work, t->invstd), num_at(work, t->gamma),
-		       t->batch, num_at(work, t->dx), num_at(work, t->dgamma),
-		       num_at(work, t->dbeta), work);
+		       t->batch, t->act ? &after : NULL, num_at(work, t->dx),
+		       num_at(work, t->dgamma), num_at(work, t->dbeta), work);
 }
 
 static void check_backward(void *arg)
@@ -214,15 +236,27 @@ START_TEST(hand)
 	exactly("mean", mean, at, 2);
 	exactly("var", var, (const float[]){5, 1}, 2);
 	const float scale[] = {1, 2}, shift[] = {-3, 1};
-	et_affine(&x, 4, 2, in, scale, shift, y);
+	struct et_prologue p = {scale, shift, ET_ACT_NONE};
+	et_affine(&x, 4, 2, in, &p, y);
 	exactly("y", y, (const float[]){-2, -1, 0, -1, 2, 3, 4, 3}, 8);
-	et_bn_backward(&x, 4, 2, in, dy, at, half, gamma, false, dx, dgamma, dbeta, &work);
+	/* with a ReLU behind it: the first two rows and what is 0 are cut off */
+	p.act = ET_ACT_RELU;
+	et_affine(&x, 4, 2, in, &p, y);
+	exactly("act", y, (const float[]){0, 0, 0, 0, 2, 3, 4, 3}, 8);
+	et_bn_backward(&x, 4, 2, in, dy, at, half, gamma, false, &p, dx, dgamma, dbeta, &work);
+	exactly("cut dx", dx, (const float[]){0, 0, 0, 0, 0, 6, 2, 12}, 8);
+	exactly("cut dgamma", dgamma, (const float[]){3, 9}, 2);
+	exactly("cut dbeta", dbeta, (const float[]){2, 9}, 2);
+	memset(dgamma, 0, sizeof(dgamma));
+	memset(dbeta, 0, sizeof(dbeta));
+	et_bn_backward(&x, 4, 2, in, dy, at, half, gamma, false, NULL, dx, dgamma, dbeta, &work);
 	exactly("frozen dx", dx, (const float[]){1, 2, 0, 4, 0, 6, 2, 12}, 8);
 	exactly("dgamma", dgamma, (const float[]){1.5f, 6}, 2);
 	exactly("dbeta", dbeta, (const float[]){3, 12}, 2);
 	/* the second channel again, its statistics its own */
 	const float in1[] = {-1, -1, 1, 1}, dy1[] = {1, 2, 3, 6};
-	et_bn_backward(&x, 4, 1, in1, dy1, at + 1, half + 1, gamma, true, dx, dgamma, dbeta, &work);
+	et_bn_backward(&x, 4, 1, in1, dy1, at + 1, half + 1, gamma, true, NULL, dx, dgamma, dbeta,
+		       &work);
 	exactly("batch dx", dx, (const float[]){-1, 1, -3, 3}, 4);
 	exactly("added dgamma", dgamma, (const float[]){7.5f}, 1);
 	exactly("added dbeta", dbeta, (const float[]){15}, 1);
@@ -279,10 +313,12 @@ START_TEST(oracle)
 {
 	size_t rows = shapes[_i].rows;
 	int c = shapes[_i].c;
-	for (int batch = 0; batch < 2; batch++) {
-		struct et_rng r = num_rng(40, (uint32_t)(2 * _i + batch));
-		struct norm t = norm_random(&r, rows, c, batch);
-		num_label("%s norm of %zu rows of %d", batch ? "batch" : "frozen", rows, c);
+	for (int which = 0; which < 6; which++) {
+		struct et_rng r = num_rng(40, (uint32_t)(6 * _i + which));
+		bool batch = which % 2;
+		struct norm t = norm_random(&r, rows, c, batch, which / 2);
+		num_label("%s norm of %zu rows of %d, act %d", batch ? "batch" : "frozen", rows, c,
+			  t.act);
 		stats_run(&t);
 		forward_run(&t);
 		backward_run(&t);
@@ -294,17 +330,18 @@ END_TEST
 START_TEST(unwanted)
 {
 	struct et_rng r = num_rng(41, 0);
-	for (unsigned which = 0; which < 16; which++) {
-		struct norm t = norm_random(&r, 50, 19, which & 8);
-		num_label("batch %d, dx %d, dgamma %d, dbeta %d", t.batch, which & 1,
-			  which >> 1 & 1, which >> 2 & 1);
+	for (unsigned which = 0; which < 32; which++) {
+		struct norm t =
+			norm_random(&r, 50, 19, which & 8, which & 16 ? ET_ACT_RELU6 : ET_ACT_NONE);
+		num_label("batch %d, dx %d, dgamma %d, dbeta %d, act %d", t.batch, which & 1,
+			  which >> 1 & 1, which >> 2 & 1, t.act);
 		if (!(which & 1))
 			t.dx = NULL;
 		if (!(which & 2))
 			t.dgamma = NULL;
 		if (!(which & 4))
 			t.dbeta = NULL;
-		if (!t.batch && !t.dgamma)
+		if (!t.batch && !t.dgamma && !t.act)
 			t.x = NULL;
 		backward_run(&t);
 	}
@@ -315,14 +352,15 @@ END_TEST
 START_TEST(in_place)
 {
 	struct et_rng r = num_rng(42, 0);
-	for (int batch = 0; batch < 2; batch++) {
-		struct norm t = norm_random(&r, 60, 21, batch);
+	for (int which = 0; which < 6; which++) {
+		bool batch = which % 2;
+		struct norm t = norm_random(&r, 60, 21, batch, which / 2);
 		size_t bytes = 60 * 21 * sizeof(float);
 		const struct num_out out[] = {{t.dx, bytes, t.dy},
 					      {t.dgamma, 21 * sizeof(float), t.dgamma0},
 					      {t.dbeta, 21 * sizeof(float), t.dbeta0}};
 		t.dy = t.dx;
-		num_label("dx is dy, batch %d", batch);
+		num_label("dx is dy, batch %d, act %d", batch, t.act);
 		num_run(run_backward, check_backward, &t, out, 3);
 		const struct num_out y = {t.dx, bytes, t.x};
 		t.x = t.dx;
@@ -356,7 +394,7 @@ START_TEST(nan_spreads)
 {
 	struct et_rng r = num_rng(44, 0);
 	for (int which = 0; which < 4; which++) {
-		struct norm t = norm_random(&r, 70, 18, which & 1);
+		struct norm t = norm_random(&r, 70, 18, which & 1, ET_ACT_NONE);
 		(which & 2 ? t.dy : t.x)[333] = NAN;
 		if (t.batch)
 			own_statistics(&t);

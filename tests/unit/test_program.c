@@ -129,11 +129,13 @@ START_TEST(fusion)
 	ck_assert_int_eq(skipped(&t.net, p), 5);
 	ck_assert_uint_eq(p->live, 3 * map);
 	ck_assert_uint_eq(p->saved, 0);
-	/* All trains: batch norm's gamma needs its input, ReLU its bits; only the sum is fused. */
+	/* All trains: batch norm's gamma needs its input. The first ReLU becomes part of it. */
 	p = t.net.train;
 	check_fused(&t.net, p, "b.conv1", NULL, NULL, ET_ACT_NONE, "b.conv1");
+	check_fused(&t.net, p, "b.bn1", NULL, NULL, ET_ACT_RELU, "b.relu1");
 	check_fused(&t.net, p, "b.conv2", NULL, NULL, ET_ACT_NONE, "b.conv2");
-	ck_assert_int_eq(skipped(&t.net, p), 0);
+	check_fused(&t.net, p, "b.bn2", NULL, NULL, ET_ACT_NONE, "b.bn2");
+	ck_assert_int_eq(skipped(&t.net, p), 1);
 	net_close(&t);
 
 	/* The convolutions alone train: constants are fused, ReLU stays for its bits. */
@@ -153,6 +155,40 @@ START_TEST(fusion)
 	ck_assert_int_eq(skipped(&t.net, t.net.train), 5);
 	ck_assert_uint_eq(t.net.train->saved, 2 * 8 * sizeof(float));
 	ck_assert_uint_eq(t.net.train->live, 3 * map);
+	net_close(&t);
+}
+END_TEST
+
+/*
+ * Batch norm in training: the convolutions gather its moments; what it and its ReLU make is not
+ * kept for backward, and of its two readers' kinds, convolutions may read its input instead.
+ */
+START_TEST(made_again)
+{
+	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL};
+	struct net_setup setup = {.batch = 2};
+	struct net_case t;
+	const size_t map = 2 * 4 * 4 * 8 * sizeof(float), channels = 8 * sizeof(float);
+
+	net_open(&t, &ctx, net_text(3, 4, 4, 2, block), &setup);
+	const struct et_program *p = t.net.train;
+	int bn1 = net_node(&t.net, "b.bn1")->index, bn2 = net_node(&t.net, "b.bn2")->index;
+	int relu1 = net_node(&t.net, "b.relu1")->index, conv2 = net_node(&t.net, "b.conv2")->index;
+	ck_assert_int_eq(fused_at(&t.net, p, "b.conv1")->moments, bn1);
+	ck_assert_int_eq(fused_at(&t.net, p, "b.conv2")->moments, bn2);
+	ck_assert_int_eq(fused_at(&t.net, p, "c0")->moments, -1);
+	ck_assert(p->skip[relu1] && p->absorbed[relu1]);
+	const struct et_lazy *y1 = &p->lazy[relu1 + 1], *y2 = &p->lazy[bn2 + 1];
+	ck_assert_int_eq(y1->bn, bn1);
+	bool reads_z = et_conv_takes_prologue(&t.net.nodes[conv2].u.conv.g);
+	ck_assert_int_eq(y1->written, !reads_z);
+	ck_assert_int_eq(y1->again, reads_z ? -1 : conv2);
+	/* A sum reads it as it is, and not again. */
+	ck_assert_int_eq(y2->bn, bn2);
+	ck_assert(y2->written && y2->again < 0);
+	/* The inputs of the convolutions and batch norms but for y1; statistics; bits; fc's input.
+	 */
+	ck_assert_uint_eq(p->saved, 3 * map + 2 * 4 * channels + map / 32 + 2 * channels);
 	net_close(&t);
 }
 END_TEST
@@ -375,6 +411,7 @@ Suite *suite_program(void)
 	tcase_add_test(tc, slots_by_hand);
 	tcase_add_test(tc, slots_random);
 	tcase_add_test(tc, fusion);
+	tcase_add_test(tc, made_again);
 	suite_add_tcase(s, tc);
 	tc = num_tcase("random");
 	tcase_add_loop_test(tc, random_plans, 0, NETS / PER_RUN);
