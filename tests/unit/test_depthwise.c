@@ -209,7 +209,8 @@ START_TEST(affine_act)
 			num_label("%s, affine_act c %zu, act %d", k->name, c, act);
 			x[c - 1] = NAN;
 			for (size_t i = 0; i < 3; i++) {
-				k->affine(1, c, x + i * xs, scale, shift, want + i * ys);
+				const struct et_prologue p = {scale, shift, ET_ACT_NONE};
+				k->affine(1, c, x + i * xs, &p, want + i * ys);
 				if (act)
 					k->act(c, want + i * ys, want + i * ys, NULL,
 					       (enum et_act)act);
@@ -303,7 +304,8 @@ static void run_prologue(void *arg, const struct et_ctx *x, struct et_arena *wor
 		       num_at(work, t->dw), work);
 	if (work->base) {
 		size_t pixels = (size_t)(c->n * c->g.h * c->g.w), n = pixels * (size_t)c->g.c;
-		et_affine(x, pixels, c->g.c, c->x, t->pro.scale, t->pro.shift, t->through);
+		const struct et_prologue p = {t->pro.scale, t->pro.shift, ET_ACT_NONE};
+		et_affine(x, pixels, c->g.c, c->x, &p, t->through);
 		if (t->pro.act)
 			et_act_forward(x, t->pro.act, n, t->through, t->through, NULL);
 		memcpy(c->dw, c->dw0, conv_sizes(c).w * sizeof(float));
