@@ -165,7 +165,7 @@ END_TEST
  */
 START_TEST(made_again)
 {
-	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL};
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
 	struct net_setup setup = {.batch = 2};
 	struct net_case t;
 	const size_t map = 2 * 4 * 4 * 8 * sizeof(float), channels = 8 * sizeof(float);
