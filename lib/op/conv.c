@@ -290,10 +290,39 @@ void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const 
 	et_arena_release(work, mark);
 }
 
+static void weight_wino(const struct et_ctx *x, const struct et_conv *g, int m, int n,
+			const float *in, const struct et_prologue *pro, const float *dy, float *dw,
+			struct et_arena *work)
+{
+	struct et_wino_sum s = {
+		.m = m,
+		.n = n,
+		.h = g->h,
+		.w = g->w,
+		.c = g->c,
+		.ph = g->ph,
+		.pw = g->pw,
+		.p = g->p,
+		.q = g->q,
+		.k = g->k,
+		.src = in,
+		.pro = pro,
+		.dy = dy,
+		.dw = dw,
+	};
+	et_wino_sum(x, &s, work);
+}
+
 void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
 		    const struct et_prologue *pro, const float *dy, float *dw,
 		    struct et_arena *work)
 {
+	int side = wino_side(x, g);
+
+	if (side) {
+		weight_wino(x, g, side, n, in, pro, dy, dw, work);
+		return;
+	}
 	if (et_conv_depthwise(g)) {
 		et_depthwise_weight(x, g, n, in, pro, dy, dw, work);
 		return;

@@ -12,8 +12,7 @@
 #include "op/team.h"
 #include "op/winograd.h"
 
-/* What a thread may keep in its cache, in floats. */
-static size_t cache_floats(const struct et_kern *k)
+size_t et_wino_cache(const struct et_kern *k)
 {
 	return k->vl >= 8 ? 256 * 1024 : 64 * 1024;
 }
@@ -55,24 +54,21 @@ static size_t depth_of(const struct job *j, size_t d)
 
 /* ---- the three transforms -------------------------------------------------------------------- */
 
-/* Pixels of tile t that exist; none beyond the last tile. */
-static struct et_wino_tile input_tile(const struct job *j, size_t t)
+struct et_wino_tile et_wino_pick(const struct et_wino_grid *g, size_t t)
 {
-	const struct et_wino_rows *g = j->g;
-	size_t plane = (size_t)j->th * (size_t)j->tw, c = (size_t)g->c;
-	int y = (int)(t % plane / (size_t)j->tw) * g->m - g->ph;
-	int x = (int)(t % (size_t)j->tw) * g->m - g->pw;
-	struct et_wino_tile to = {.x = g->src, .row = (size_t)g->w * c, .pixel = c};
+	size_t tw = (size_t)g->tw, plane = (size_t)g->th * tw, c = (size_t)g->c;
+	int y = (int)(t % plane / tw) * g->step - g->ph, x = (int)(t % tw) * g->step - g->pw;
+	struct et_wino_tile to = {.x = g->x, .row = (size_t)g->w * c, .pixel = c};
 
-	if (t >= j->tiles)
+	if (t >= (size_t)g->n * plane)
 		return to;
 	to.i0 = y < 0 ? -y : 0;
 	to.j0 = x < 0 ? -x : 0;
-	to.i1 = g->h - y < j->n ? g->h - y : j->n;
-	to.j1 = g->w - x < j->n ? g->w - x : j->n;
+	to.i1 = g->h - y < g->side ? g->h - y : g->side;
+	to.j1 = g->w - x < g->side ? g->w - x : g->side;
 	if (to.i0 < to.i1 && to.j0 < to.j1)
-		to.x = g->src + t / plane * (size_t)g->h * to.row + (size_t)(y + to.i0) * to.row +
-		       (size_t)(x + to.j0) * c;
+		to.x += (t / plane * (size_t)g->h + (size_t)(y + to.i0)) * to.row +
+			(size_t)(x + to.j0) * c;
 	else
 		to.i1 = to.j1 = 0;
 	return to;
@@ -112,11 +108,23 @@ static void input_panel(const struct job *j, size_t panel, float *v)
 {
 	const struct et_kern *k = j->x->k;
 	const struct et_prologue *pro = j->g->pro;
+	const struct et_wino_rows *g = j->g;
 	size_t mr = (size_t)k->mr;
 	struct et_wino_tile tile[ET_MR_MAX];
+	struct et_wino_grid grid = {.x = g->src,
+				    .n = g->n,
+				    .h = g->h,
+				    .w = g->w,
+				    .c = g->c,
+				    .side = j->n,
+				    .step = g->m,
+				    .ph = g->ph,
+				    .pw = g->pw,
+				    .th = j->th,
+				    .tw = j->tw};
 
 	for (size_t i = 0; i < mr; i++)
-		tile[i] = input_tile(j, panel * mr + i);
+		tile[i] = et_wino_pick(&grid, panel * mr + i);
 	for (size_t d = 0; d < j->depths; d++, v += j->area) {
 		size_t from = d * j->depth;
 		if (k->r_depth != 1) {
@@ -360,7 +368,7 @@ static void by_tiles(struct job *j, struct et_arena *work)
 	size_t kn = (size_t)j->g->k, c = (size_t)j->g->c, threads = (size_t)j->x->threads;
 
 	j->cols = et_min(round_up(64, nr), round_up(kn, nr));
-	size_t fit = et_max(1, cache_floats(k) * 3 / 4 / (taps * (c + j->cols)) / mr) * mr;
+	size_t fit = et_max(1, et_wino_cache(k) * 3 / 4 / (taps * (c + j->cols)) / mr) * mr;
 	size_t blocks = et_ceil_div(j->tiles, fit);
 	j->block = round_up(et_ceil_div(j->tiles, blocks), mr);
 	j->v_stride = j->block / mr * j->panel;
@@ -404,7 +412,7 @@ static void by_filters(struct job *j, struct et_arena *work)
  */
 static enum et_wino_order order_of(const struct job *j)
 {
-	double cache = (double)cache_floats(j->x->k), taps = j->taps;
+	double cache = (double)et_wino_cache(j->x->k), taps = j->taps;
 	double u = taps * j->g->c * j->g->k, v = taps * j->g->c * (double)j->tiles;
 	double block = cache / (taps * (j->g->c + 64)), mr = j->x->k->mr;
 

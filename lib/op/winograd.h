@@ -13,6 +13,19 @@
  */
 int et_wino_side(const struct et_conv *g);
 
+/* Pictures cut into tiles of side x side pixels, one beginning every `step` pixels from -ph, -pw.
+ */
+struct et_wino_grid {
+	const float *x;
+	int n, h, w, c;
+	int side, step, ph, pw;
+	int th, tw; /* tiles down and across */
+};
+/* Tile t of all pictures; beyond the last one, one without pixels. */
+struct et_wino_tile et_wino_pick(const struct et_wino_grid *g, size_t t);
+/* Floats that a thread may keep in its cache. */
+size_t et_wino_cache(const struct et_kern *k);
+
 /* Who keeps what in cache; see winograd.c. The bits are the same. */
 enum et_wino_order { ET_WINO_CHOOSE, ET_WINO_BY_TILES, ET_WINO_BY_FILTERS };
 
@@ -31,5 +44,21 @@ struct et_wino_rows {
 	const struct et_epilogue *epi; /* may be NULL; moments are not its business */
 };
 void et_wino_rows(const struct et_ctx *x, const struct et_wino_rows *g, struct et_arena *work);
+
+/*
+ * dw[k][3][3][c] += the sum over n, p, q of dy[n,p,q,k] * src: the weight gradient of the forward
+ * that the members are named after.
+ */
+struct et_wino_sum {
+	int m;
+	int n, h, w, c;
+	int ph, pw;
+	int p, q, k;
+	const float *src;
+	const struct et_prologue *pro; /* may be NULL */
+	const float *dy;
+	float *dw;
+};
+void et_wino_sum(const struct et_ctx *x, const struct et_wino_sum *g, struct et_arena *work);
 
 #endif

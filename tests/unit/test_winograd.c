@@ -77,8 +77,8 @@ static struct et_conv shape(struct et_rng *r)
 	return g;
 }
 
-/* What the prologue makes of x, in float as the library must. */
-static float *after_prologue(const struct rows *t, size_t n)
+/* What the prologue makes of x; and the magnitude of its terms, at which scale it is rounded. */
+static float *after_prologue(const struct rows *t, size_t n, float *mag)
 {
 	float *x = num_floats(n);
 	for (size_t i = 0; i < n; i++) {
@@ -86,8 +86,11 @@ static float *after_prologue(const struct rows *t, size_t n)
 		x[i] = t->g.src[i];
 		if (t->pro_scale)
 			x[i] *= t->pro_scale[ch];
-		if (t->pro_shift)
+		mag[i] = fabsf(x[i]);
+		if (t->pro_shift) {
 			x[i] += t->pro_shift[ch];
+			mag[i] += fabsf(t->pro_shift[ch]);
+		}
 		x[i] = act_of(t->pro_act, x[i]);
 	}
 	return x;
@@ -104,17 +107,16 @@ static void expect(struct rows *t, struct et_conv g, int n)
 	struct num_sizes s = conv_sizes(&c);
 	struct ref_wino f = ref_wino_make(t->g.m);
 	double *mag = num_alloc(s.y, sizeof(double));
+	float *xmag = num_floats(s.x);
 
-	c.x = t->pro ? after_prologue(t, s.x) : num_alloc(s.x, sizeof(float));
-	if (!t->pro)
-		memcpy(c.x, t->g.src, s.x * sizeof(float));
+	c.x = after_prologue(t, s.x, xmag);
 	c.dy = num_alloc(s.y, sizeof(float));
 	c.w = num_floats(s.w);
 	c.dw0 = num_alloc(s.w, sizeof(float));
 	c.torch = num_floats(s.w);
 	et_conv_to_torch(&g, t->weights, c.torch);
 	conv_expect(&c);
-	ref_wino_rows(&f, n, g.h, g.w, g.c, g.ph, g.pw, g.p, g.q, g.k, c.x, t->weights, mag);
+	ref_wino_rows(&f, n, g.h, g.w, g.c, g.ph, g.pw, g.p, g.q, g.k, xmag, t->weights, mag);
 	t->want = c.want_y;
 	for (size_t i = 0; i < s.y; i++)
 		t->want.mag[i] += mag[i] * (t->scale ? fabs((double)t->scale[i % (size_t)g.k]) : 1);
@@ -204,6 +206,111 @@ START_TEST(rows_orders)
 		random_rows(i, true);
 }
 END_TEST
+
+/* ---- the weight gradient --------------------------------------------------------------------- */
+
+struct sum {
+	struct et_wino_sum g;
+	float *dw, *dw0;
+	struct et_prologue pro;
+	bool prologue;
+	struct ref want;
+	double slack;
+};
+
+static void run_sum(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	struct sum *t = arg;
+	struct et_wino_sum g = t->g;
+	struct et_prologue pro = {num_at(work, t->pro.scale), num_at(work, t->pro.shift),
+				  t->pro.act};
+
+	g.src = num_at(work, t->g.src);
+	g.dy = num_at(work, t->g.dy);
+	g.dw = num_at(work, t->dw);
+	g.pro = t->prologue ? &pro : NULL;
+	et_wino_sum(x, &g, work);
+}
+
+static void check_sum(void *arg)
+{
+	const struct sum *t = arg;
+	num_check("dw", t->dw, &t->want, t->slack);
+}
+
+static void sum_case(int m, struct et_conv g, int n, bool integers, struct et_rng *r)
+{
+	struct conv_case c = {.g = g, .n = n};
+	struct num_sizes s = conv_sizes(&c);
+	struct sum t = {.g = {.m = m,
+			      .n = n,
+			      .h = g.h,
+			      .w = g.w,
+			      .c = g.c,
+			      .ph = g.ph,
+			      .pw = g.pw,
+			      .p = g.p,
+			      .q = g.q,
+			      .k = g.k},
+			.slack = integers ? 0 : 1};
+	struct ref_wino f = ref_wino_make(m);
+	double *mag = num_alloc(s.w, sizeof(double));
+	float *x = num_normal(r, s.x), *dy = num_normal(r, s.y);
+
+	t.dw = num_floats(s.w);
+	t.dw0 = num_normal(r, s.w);
+	for (size_t i = 0; integers && i < s.x; i++)
+		x[i] = (float)num_int(r, -9, 9);
+	for (size_t i = 0; integers && i < s.y; i++)
+		dy[i] = (float)(2 * num_int(r, -9, 9)); /* G^T divides by 4 */
+	for (size_t i = 0; integers && i < s.w; i++)
+		t.dw0[i] = (float)num_int(r, -9, 9);
+	t.g.src = c.x = x;
+	t.g.dy = c.dy = dy;
+	t.prologue = !integers && num_int(r, 0, 1);
+	float *xmag = x;
+	if (t.prologue) {
+		t.pro = (struct et_prologue){num_normal(r, (size_t)g.c), num_normal(r, (size_t)g.c),
+					     (enum et_act)num_int(r, ET_ACT_NONE, ET_ACT_RELU6)};
+		struct rows rows = {.g = {.src = x, .c = g.c},
+				    .pro_scale = t.pro.scale,
+				    .pro_shift = t.pro.shift,
+				    .pro_act = t.pro.act};
+		xmag = num_floats(s.x);
+		c.x = after_prologue(&rows, s.x, xmag);
+	}
+	c.dw0 = t.dw0;
+	c.w = num_floats(s.w);
+	c.torch = num_alloc(s.w, sizeof(float));
+	conv_expect(&c);
+	ref_wino_sum(&f, n, g.h, g.w, g.c, g.ph, g.pw, g.p, g.q, g.k, xmag, dy, mag);
+	t.want = c.want_dw;
+	for (size_t i = 0; i < s.w; i++)
+		t.want.mag[i] += mag[i];
+	conv_label(&c, "F(%d) dw%s%s", m, integers ? " of integers" : "",
+		   t.prologue ? " prologue" : "");
+	num_run(run_sum, check_sum, &t, &(struct num_out){t.dw, s.w * sizeof(float), t.dw0}, 1);
+}
+
+START_TEST(sum_oracle)
+{
+	for (int i = _i * PER_RUN; i < (_i + 1) * PER_RUN; i++) {
+		struct et_rng r = num_rng(902, (uint32_t)i);
+		struct et_conv g = shape(&r);
+		if (i % 10 == 9) { /* several blocks of tiles */
+			g.h = num_int(&r, 30, 40);
+			g.w = num_int(&r, 30, 40);
+			g.c = num_int(&r, 1, 40);
+			g.k = num_int(&r, 1, 20);
+			ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+		}
+		int n = num_int(&r, 1, 4);
+		sum_case(i % 2 ? 4 : 2, g, n, i % 8 == 0, &r);
+	}
+}
+END_TEST
+
+/* ---- what is known without an oracle --------------------------------------------------------- */
 
 /* The matrices that the bound is made of are those of an algorithm that computes a convolution. */
 START_TEST(matrices)
@@ -316,6 +423,7 @@ Suite *suite_winograd(void)
 	tcase_add_test(tc, by_hand);
 	tcase_add_loop_test(tc, integers, 0, 12);
 	tcase_add_loop_test(tc, rows_oracle, 0, SHAPES / PER_RUN);
+	tcase_add_loop_test(tc, sum_oracle, 0, SHAPES / PER_RUN);
 	tcase_add_loop_test(tc, rows_orders, 0, 4);
 	return s;
 }
