@@ -149,7 +149,7 @@ static void lay_out(struct et_net *net, int moments, struct et_arena *hold)
 	at = et_arena_mark(hold);
 	for (int i = 0; i < net->n_params; i++) {
 		struct et_param *p = &net->params[i];
-		p->grad = p->train && !p->fused
+		p->grad = p->train && !p->fused && !p->at_once
 				  ? et_arena_alloc(hold, et_param_grads(p), sizeof(float))
 				  : NULL;
 	}

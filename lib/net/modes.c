@@ -194,6 +194,8 @@ static bool fuses(const struct et_net *net, const struct et_node *node)
 
 void et_net_plan_modes(struct et_net *net, int n)
 {
+	for (int i = 0; i < net->n_params; i++)
+		net->params[i].at_once = n && net->fuse_update && net->params[i].train;
 	for (int i = 0; i < net->n; i++) {
 		struct et_node *node = &net->nodes[i];
 		if (!node->layer.name)
@@ -208,6 +210,7 @@ void et_net_plan_modes(struct et_net *net, int n)
 			w->inner = (size_t)(et_conv_depthwise(g) ? g->c : g->c / g->groups);
 		}
 		w->fused = n && fuses(net, node);
+		w->at_once &= !w->fused;
 		node->state_bytes =
 			n && node->trains ? et_hooks_need(&node->hooks, &node->layer, n).state : 0;
 		node->state = NULL;

@@ -148,6 +148,7 @@ struct et_param {
 	 */
 	size_t taps, inner;
 	bool fused;		       /* backward itself updates it: no gradient */
+	bool at_once;		       /* a gradient in its node's backward alone, then updated */
 	float *value, *grad, *m1, *m2; /* grad and moments only when it trains */
 	int64_t counter;
 };
@@ -201,7 +202,8 @@ struct et_net {
 	bool want_input_grad, want_probes; /* to be set before et_net_select() */
 	bool loaded;		/* weights come from a file; to be set before et_net_set_modes() */
 	bool fuse_update;	/* passes will bring a rule; to be set before et_net_plan() */
-	const char *lost;	/* a weight that became NaN or Inf in a fused update */
+	const char *lost;	/* a weight that became NaN or Inf in an update of backward's */
+	double update_s;	/* of the last et_net_loss(): seconds that updates took in it */
 	bool unchained;		/* no gradients on patches between layers */
 	bool unfused, unshared; /* for tests: plans that fuse nothing; that overwrite nothing and
 				   give every tensor memory of its own */
@@ -259,7 +261,8 @@ struct et_pass {
 	bool training;
 	uint64_t seed, step; /* for dropout and modes */
 	size_t first;	     /* number of the first image within the whole batch */
-	/* Layers that can are updated in backward; needed when fuse_update was set. */
+	/* All that trains is updated in backward; needed when fuse_update was set, and no
+	 * gradient is left then. */
 	const struct et_rule *rule;
 	/*
 	 * Features: what the frozen layers at the beginning make of an image, et_net_features()
@@ -300,6 +303,8 @@ bool et_net_find_nonfinite(struct et_net *net, const struct et_pass *pass, char 
 /* ---- optimizer ------------------------------------------------------------------------------- */
 
 int et_train_moments(const struct et_train *t);
+/* SGD's step of one parameter by its gradient; false when a value became NaN or Inf. */
+bool et_net_apply(const struct et_net *net, const struct et_param *p, const struct et_rule *rule);
 /*
  * One update of all that trains: gradient-norm clipping (PyTorch's clip_grad_norm_), then SGD, Adam
  * or AdamW as PyTorch computes them. step counts from 0. *norm: total gradient norm when clipping,

@@ -71,6 +71,29 @@ static void update_blocks(void *arg, size_t begin, size_t end, int thread)
 			update(j, (o * p->taps + t) * p->inner, p->inner, p->grad + o * p->inner);
 }
 
+static bool update_param(struct job *j)
+{
+	const struct et_param *p = j->p;
+	size_t block = p->taps * p->inner;
+
+	if (p->taps == 1)
+		et_parallel(&j->net->ctx, p->count, PIECE, update_range, j);
+	else
+		et_parallel(&j->net->ctx, p->count / block, et_ceil_div(PIECE, block),
+			    update_blocks, j);
+	return !j->bad;
+}
+
+bool et_net_apply(const struct et_net *net, const struct et_param *p, const struct et_rule *rule)
+{
+	const struct et_train t = {.optimizer = ET_SGD,
+				   .momentum = (double)rule->momentum,
+				   .weight_decay = (double)rule->weight_decay};
+	struct job j = {.net = net, .p = p, .t = &t, .lr = rule->lr, .gscale = 1, .decay = 1};
+
+	return update_param(&j);
+}
+
 const char *et_net_update(struct et_net *net, const struct et_train *t, double lr, uint64_t step,
 			  double *norm)
 {
@@ -94,13 +117,7 @@ const char *et_net_update(struct et_net *net, const struct et_train *t, double l
 		j.p = &net->params[i];
 		if (!j.p->grad)
 			continue;
-		size_t block = j.p->taps * j.p->inner;
-		if (j.p->taps == 1)
-			et_parallel(&net->ctx, j.p->count, PIECE, update_range, &j);
-		else
-			et_parallel(&net->ctx, j.p->count / block, et_ceil_div(PIECE, block),
-				    update_blocks, &j);
-		if (j.bad)
+		if (!update_param(&j))
 			return j.p->name;
 	}
 	return NULL;

@@ -266,6 +266,49 @@ static void make_again(const struct et_exec *x, const struct et_node *node)
 	}
 }
 
+/* ---- updates in backward --------------------------------------------------------------------- */
+
+static void clear(void *arg, size_t begin, size_t end, int thread)
+{
+	(void)thread;
+	memset((float *)arg + begin, 0, (end - begin) * sizeof(float));
+}
+
+/* Gives parameters that are updated at once their gradients, of 0. */
+static void open_gradients(const struct et_exec *x, const struct et_node *node)
+{
+	int s = x->program->dw[node->index];
+	float *at = slot(x, s);
+
+	if (s < 0)
+		return;
+	et_parallel(&x->net->ctx, x->program->slots[s].bytes / sizeof(float), ET_GRAIN, clear, at);
+	for (size_t k = 0; k < ET_COUNT(node->param); k++) {
+		struct et_param *p = node->param[k] < 0 ? NULL : &x->net->params[node->param[k]];
+		if (!p || !p->at_once)
+			continue;
+		p->grad = at;
+		at += et_dw_stride(p);
+	}
+}
+
+static void use_gradients(const struct et_exec *x, const struct et_node *node)
+{
+	double begun = et_now();
+
+	if (x->program->dw[node->index] < 0)
+		return;
+	for (size_t k = 0; k < ET_COUNT(node->param); k++) {
+		struct et_param *p = node->param[k] < 0 ? NULL : &x->net->params[node->param[k]];
+		if (!p || !p->at_once)
+			continue;
+		if (!et_net_apply(x->net, p, x->pass->rule))
+			x->net->lost = p->name;
+		p->grad = NULL;
+	}
+	x->net->update_s += et_now() - begun;
+}
+
 void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *label, double norm,
 		 bool backward, struct et_loss_sum *sum)
 {
@@ -276,14 +319,18 @@ void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *
 
 	et_loss_forward(&net->ctx, &net->loss, rows, et_tensor(&x, net->n), label, norm,
 			grad ? et_dy(&x, end) : NULL, sum, x.work);
+	net->update_s = 0;
 	if (pass->rule && !isfinite(sum->loss))
 		return; /* the weights must stay what they were */
 	x.back = true;
-	for (int i = net->n - 1; grad && i >= 0; i--)
-		if (net->nodes[i].active && !x.program->absorbed[i]) {
-			make_again(&x, &net->nodes[i]);
-			net->nodes[i].type->backward(&x, &net->nodes[i]);
-		}
+	for (int i = net->n - 1; grad && i >= 0; i--) {
+		if (!net->nodes[i].active || x.program->absorbed[i])
+			continue;
+		make_again(&x, &net->nodes[i]);
+		open_gradients(&x, &net->nodes[i]);
+		net->nodes[i].type->backward(&x, &net->nodes[i]);
+		use_gradients(&x, &net->nodes[i]);
+	}
 }
 
 void et_net_zero_grad(struct et_net *net)

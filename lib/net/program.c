@@ -283,6 +283,24 @@ static void place_tensors(struct maker *m)
 	}
 }
 
+/* Gradients of parameters that are updated right behind their node's backward. */
+static void place_at_once(struct maker *m)
+{
+	for (int i = 0; i < m->n; i++) {
+		const struct et_node *node = &m->net->nodes[i];
+		size_t floats = 0;
+		for (size_t k = 0; k < ET_COUNT(node->param); k++) {
+			const struct et_param *p =
+				node->param[k] < 0 ? NULL : &m->net->params[node->param[k]];
+			if (p && p->at_once)
+				floats += et_dw_stride(p);
+		}
+		if (floats)
+			m->p->dw[i] = new_slot(m, floats * sizeof(float), backward_time(m, i),
+					       backward_time(m, i));
+	}
+}
+
 static void place_gradients(struct maker *m)
 {
 	struct et_program *p = m->p;
@@ -343,6 +361,7 @@ static bool alloc_program(struct maker *m)
 	p->y = et_calloc(n + 1, sizeof(int));
 	p->g = et_calloc(n + 1, sizeof(int));
 	p->save = et_calloc(n, sizeof(int));
+	p->dw = et_calloc(n, sizeof(int));
 	p->first = et_calloc(n + 1, sizeof(int));
 	p->dx = et_calloc(inputs, sizeof(*p->dx));
 	p->temp = et_calloc(inputs, sizeof(int));
@@ -353,7 +372,7 @@ static bool alloc_program(struct maker *m)
 	p->lazy = et_calloc(n + 1, sizeof(*p->lazy));
 	m->uses = et_calloc(5 * (n + 1), sizeof(int));
 	m->kept = et_calloc(n + 1, sizeof(bool));
-	if (!p->y || !p->g || !p->save || !p->first || !p->dx || !p->temp || !p->fused ||
+	if (!p->y || !p->g || !p->save || !p->dw || !p->first || !p->dx || !p->temp || !p->fused ||
 	    !p->skip || !p->whole || !p->absorbed || !p->lazy || !m->uses || !m->kept)
 		return false;
 	m->user = m->uses + n + 1;
@@ -366,7 +385,7 @@ static bool alloc_program(struct maker *m)
 	for (int i = 0, at = 0; i < m->n; i++) {
 		p->first[i] = at;
 		at += m->net->nodes[i].n_in;
-		p->save[i] = -1;
+		p->save[i] = p->dw[i] = -1;
 		p->fused[i] = (struct et_fused){
 			.bn = -1, .residual = -1, .act = ET_ACT_NONE, .out = i + 1, .moments = -1};
 	}
@@ -405,8 +424,10 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 	if (!m.failed) {
 		find_whole(&m);
 		place_tensors(&m);
-		if (training)
+		if (training) {
 			place_gradients(&m);
+			place_at_once(&m);
+		}
 	}
 	if (!m.failed) {
 		m.p->live = et_slots_place(m.p->slots, m.p->n_slots);
@@ -432,6 +453,7 @@ void et_program_free(struct et_program *p)
 	free(p->y);
 	free(p->g);
 	free(p->save);
+	free(p->dw);
 	free(p->first);
 	free(p->dx);
 	free(p->temp);

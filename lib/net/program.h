@@ -43,6 +43,7 @@ struct et_program {
 	int batch;
 	int *y, *g;		/* [n+1] slots of tensors and their gradients; -1 = none */
 	int *save;		/* [n] */
+	int *dw;		/* [n] gradients of parameters that are updated at once */
 	int *first;		/* [n+1] index of a node's first input in dx and temp */
 	enum et_dx *dx;		/* by node and input */
 	int *temp;		/* slots, likewise */
@@ -67,6 +68,12 @@ struct et_program {
 static inline int et_dy_tensor(const struct et_program *p, const struct et_node *node)
 {
 	return node->type == &et_type_batchnorm2d ? p->fused[node->index].out : node->index + 1;
+}
+
+/* Floats from the gradient of one parameter to the next's in the slot of their node. */
+static inline size_t et_dw_stride(const struct et_param *p)
+{
+	return et_ceil_div(et_param_grads(p), 16) * 16;
 }
 
 int et_program_make(struct et_program **program, struct et_net *net, bool training, int batch,

@@ -40,7 +40,8 @@ bool et_step_gradients(struct et_session *s, const struct et_batch *b, struct et
 		double between = et_now();
 		et_net_loss(&s->net, &pass, b->label + at, norm > 0 ? norm : 1, true, &step->sum);
 		step->forward_s += between - begun;
-		step->backward_s += et_now() - between;
+		step->backward_s += et_now() - between - s->net.update_s;
+		step->update_s += s->net.update_s;
 		if (!isfinite(step->sum.loss)) {
 			snprintf(step->lost, sizeof(step->lost), "the loss became %f",
 				 step->sum.loss);
@@ -58,7 +59,7 @@ bool et_step_run(struct et_session *s, const struct et_batch *b, struct et_step 
 		return false;
 	double before = et_now();
 	const char *lost = et_net_update(&s->net, &s->t, step->lr, step->number, &norm);
-	step->update_s = et_now() - before;
+	step->update_s += et_now() - before;
 	if (!lost)
 		return true;
 	snprintf(step->lost, sizeof(step->lost), "the update made %s NaN or Inf", lost);

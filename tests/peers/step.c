@@ -73,7 +73,7 @@ static void run(void *arg)
 		if (i < 0)
 			continue;
 		w->forward[i] = t1 - t0;
-		w->backward[i] = t2 - t1;
+		w->backward[i] = t2 - t1 - w->net.update_s;
 		w->step[i] = t3 - t0;
 	}
 }

@@ -404,6 +404,29 @@ START_TEST(not_a_number)
 }
 END_TEST
 
+/* ---- updates in backward --------------------------------------------------------------------- */
+
+/* Each layer's update right behind its backward, in memory that the next one's gradient takes
+ * over: the same weights and moments, and no gradient left. */
+static void check_at_once(const struct trial *t)
+{
+	struct net_setup setup = t->setup;
+
+	setup.fuse_update = false;
+	struct mode_result want = train(t, t->recipe, setup, 3);
+	setup.fuse_update = true;
+	struct mode_result got = train(t, t->recipe, setup, 3);
+	mode_same(&got, &want);
+	for (int i = 0; i < got.params; i++)
+		ck_assert_ptr_null(got.param[i].grad);
+}
+
+START_TEST(at_once)
+{
+	each((size_t)_i, check_at_once);
+}
+END_TEST
+
 /* ---- micro-batches --------------------------------------------------------------------------- */
 
 static int plan_micro(const char *recipe, const char *spec, struct et_err *err)
@@ -511,6 +534,7 @@ Suite *suite_mode(void)
 	tcase_add_loop_test(tc, patterns, 0, modes);
 	tcase_add_loop_test(tc, resume, 0, modes);
 	tcase_add_loop_test(tc, not_a_number, 0, modes);
+	tcase_add_loop_test(tc, at_once, 0, modes);
 	tcase_add_loop_test(tc, micro_batches, 0, modes);
 	tcase_add_loop_test(tc, skipped_batches, 0, modes);
 	suite_add_tcase(s, tc);
