@@ -173,8 +173,6 @@ static void find_last(struct maker *m)
 		/* What a fused chain reads, its convolution reads. */
 		for (int k = 0; k < node->n_in && !m->p->skip[i]; k++)
 			use_until(m, node->in[k], i);
-		if (m->p->absorbed[i])
-			continue;
 		if (m->p->fused[i].residual >= 0)
 			use_until(m, m->p->fused[i].residual, i);
 		if (keeps & ET_KEEP_IN0 && m->p->lazy[node->in[0]].bn < 0)

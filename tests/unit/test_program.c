@@ -190,6 +190,22 @@ START_TEST(made_again)
 	 */
 	ck_assert_uint_eq(p->saved, 3 * map + 2 * 4 * channels + map / 32 + 2 * channels);
 	net_close(&t);
+
+	/* Of two layers that read it again, the first in backward has it made, the last lets go. */
+	static const char twice[] =
+		"{'name':'c0','type':'conv2d','out_channels':8,'kernel_size':3,'padding':1},"
+		"{'name':'bn','type':'batchnorm2d'},{'name':'h','type':'hardswish'},"
+		"{'name':'m','type':'mul','inputs':['bn','h']},"
+		"{'name':'gap','type':'global_avgpool2d'},"
+		"{'name':'fc','type':'linear','out_features':2}";
+	net_open(&t, &ctx, net_text(3, 4, 4, 2, twice), &setup);
+	p = t.net.train;
+	const struct et_lazy *y = &p->lazy[net_node(&t.net, "bn")->index + 1];
+	int m = net_node(&t.net, "m")->index, h = net_node(&t.net, "h")->index;
+	ck_assert(y->written && y->again == m && y->until == h);
+	ck_assert_int_eq(p->slots[y->slot].begin, 2 * t.net.n - m);
+	ck_assert_int_eq(p->slots[y->slot].end, 2 * t.net.n - h);
+	net_close(&t);
 }
 END_TEST
 
