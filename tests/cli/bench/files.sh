@@ -3,7 +3,7 @@
 # everywhere, filtering is not; what is not known is empty.
 . "$CLI"
 spec s.json && data d
-edgetrain bench s.json d --modes 'filter:2,paper;exact' --steps 7 -o new/dir >out 2>err ||
+edgetrain bench s.json d --last 4 --bn frozen --modes 'filter:2,paper;exact' --steps 7 -o new/dir >out 2>err ||
 	fail "$(cat err)"
 [ "$(ls new/dir)" = "$(printf 'bench.csv\nlayers.csv')" ] || fail "$(ls new/dir)"
 
