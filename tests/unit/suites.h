@@ -15,6 +15,7 @@ Suite *suite_exp(void);
 Suite *suite_update(void);
 Suite *suite_gemm(void);
 Suite *suite_conv(void);
+Suite *suite_both(void);
 Suite *suite_depthwise(void);
 Suite *suite_norm(void);
 Suite *suite_act(void);
@@ -49,5 +50,5 @@ static Suite *(*const suites[])(void) = {
 	suite_spec,    suite_program,  suite_settings, suite_net,	  suite_optim,
 	suite_weights, suite_grad,     suite_features, suite_delta,	  suite_filter,
 	suite_signs,   suite_symmetry, suite_bench,    suite_mode,	  suite_chain,
-	suite_recipe,  suite_patch,    suite_chunk,    suite_winograd,
+	suite_recipe,  suite_patch,    suite_both,     suite_chunk,	  suite_winograd,
 };

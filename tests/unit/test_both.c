@@ -1,0 +1,127 @@
+/*
+ * Both gradients of a convolution in one walk over dy: against the oracle, and bit for bit what the
+ * two operators make apart, under every instruction set and number of threads.
+ */
+#include <string.h>
+
+#include "conv_case.h"
+
+struct both_case {
+	struct conv_case t;
+	const struct et_prologue *pro; /* or NULL */
+	float *dx, *dw;
+};
+
+static void run_both(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	struct both_case *b = arg;
+	struct conv_case *t = &b->t;
+
+	et_conv_both(x, &t->g, t->n, num_at(work, t->x), b->pro, num_at(work, t->dy),
+		     num_at(work, t->w), num_at(work, t->dx), num_at(work, t->dw), work);
+	/* The same scratch serves those apart. */
+	if (!et_measuring(work))
+		memcpy(b->dw, t->dw0, et_conv_weights(&t->g) * sizeof(float));
+	et_conv_data(x, &t->g, t->n, num_at(work, t->dy), num_at(work, t->w), num_at(work, b->dx),
+		     work);
+	et_conv_weight(x, &t->g, t->n, num_at(work, t->x), b->pro, num_at(work, t->dy),
+		       num_at(work, b->dw), work);
+	if (et_measuring(work))
+		return;
+	struct num_sizes s = conv_sizes(t);
+	num_check_bits("dx", t->dx, b->dx, s.x * sizeof(float));
+	num_check_bits("dw", t->dw, b->dw, s.w * sizeof(float));
+}
+
+static void check_both(void *arg)
+{
+	const struct both_case *b = arg;
+
+	if (b->pro)
+		return; /* the oracle has none; et_conv_weight's is tested in test_conv.c */
+	num_check("dx", b->t.dx, &b->t.want_dx, 8);
+	num_check("dw", b->t.dw, &b->t.want_dw, 8);
+}
+
+/* Pixels: less than a block, whole blocks, a part; filters of several depth blocks; a channel. */
+static const struct {
+	int n, h, w, c, k;
+} shapes[] = {
+	{2, 5, 7, 1, 1},      {1, 1, 2, 3, 5},	  {3, 16, 16, 16, 96}, {1, 37, 41, 24, 13},
+	{2, 19, 23, 40, 300}, {5, 33, 31, 7, 17}, {4, 20, 20, 64, 33}, {1, 9, 30, 70, 520},
+};
+
+START_TEST(walks)
+{
+	struct et_rng r = num_rng(300, (uint32_t)_i);
+	struct et_conv g = {.h = shapes[_i].h,
+			    .w = shapes[_i].w,
+			    .c = shapes[_i].c,
+			    .k = shapes[_i].k,
+			    .kh = 1,
+			    .kw = 1,
+			    .sh = 1,
+			    .sw = 1,
+			    .dh = 1,
+			    .dw = 1,
+			    .groups = 1};
+
+	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+	ck_assert(et_conv_walks_both(&g));
+	for (int prologue = 0; prologue < 2; prologue++) {
+		struct both_case b = {.t = conv_random(&g, shapes[_i].n, &r)};
+		struct num_sizes s = conv_sizes(&b.t);
+		size_t c = (size_t)g.c;
+		struct et_prologue pro = {num_normal(&r, c), num_normal(&r, c), ET_ACT_RELU6};
+		b.dx = num_floats(s.x);
+		b.dw = num_floats(s.w);
+		b.pro = prologue ? &pro : NULL;
+		conv_label(&b.t, "walk%s", prologue ? " through a prologue" : "");
+		struct num_out out[] = {{b.t.dx, s.x * sizeof(float), NULL},
+					{b.t.dw, s.w * sizeof(float), b.t.dw0}};
+		num_run(run_both, check_both, &b, out, ET_COUNT(out));
+	}
+}
+END_TEST
+
+/* Other shapes are left to the operators apart. */
+START_TEST(declined)
+{
+	const struct et_conv point = {.h = 8,
+				      .w = 8,
+				      .c = 16,
+				      .k = 16,
+				      .kh = 1,
+				      .kw = 1,
+				      .sh = 1,
+				      .sw = 1,
+				      .dh = 1,
+				      .dw = 1,
+				      .groups = 1};
+	struct et_conv g[7];
+
+	ck_assert(et_conv_walks_both(&point));
+	for (size_t i = 0; i < ET_COUNT(g); i++)
+		g[i] = point;
+	g[0].kw = 3;
+	g[1].kh = 3;
+	g[2].sh = 2;
+	g[3].pw = 1;
+	g[4].groups = 2;
+	g[5].c = g[5].k = 1024;
+	g[6].h = g[6].w = 1; /* a linear layer */
+	for (size_t i = 0; i < ET_COUNT(g); i++)
+		ck_assert_msg(!et_conv_walks_both(&g[i]), "shape %zu", i);
+}
+END_TEST
+
+Suite *suite_both(void);
+Suite *suite_both(void)
+{
+	Suite *s = suite_create("both");
+	TCase *tc = num_tcase("one walk");
+	suite_add_tcase(s, tc);
+	tcase_add_loop_test(tc, walks, 0, ET_COUNT(shapes));
+	tcase_add_test(tc, declined);
+	return s;
+}
