@@ -40,6 +40,8 @@ int et_hooks_resolve(struct et_hooks *h, const struct et_recipe *recipe, const s
 			ET_TRY(take(&h->weight_dx, t, "the weights of the input's gradient", err));
 		if (m->backward)
 			ET_TRY(take(&h->backward, t, "backward", err));
+		if (m->both)
+			ET_TRY(take(&h->both, t, "the two products", err));
 		if (m->step)
 			ET_TRY(take(&h->step, t, "the update", err));
 	}

@@ -110,6 +110,14 @@ struct et_backward {
 	bool in_patches, out_patches;
 };
 
+/* What both exact products work on: dx is overwritten, dw added to. */
+struct et_products {
+	const float *x;
+	const struct et_prologue *pro; /* what x goes through, or NULL */
+	const float *w, *dy;
+	float *dx, *dw;
+};
+
 /* SGD as the optimizer does it: g = dw + weight_decay*w; v = momentum*v + g; w -= lr*v. */
 struct et_rule {
 	float lr, momentum, weight_decay;
@@ -158,6 +166,13 @@ struct et_mode {
 	/* Replaces the exact products. */
 	void (*backward)(const struct et_call *c, const struct et_backward *b);
 	/*
+	 * Both exact products at once, in the same bits: for layers of which both are wanted. The
+	 * net times it against the products one after the other before the first step, and takes
+	 * what is faster; where `always` says so it is not asked.
+	 */
+	void (*both)(const struct et_call *c, const struct et_products *p);
+	bool (*always)(const double *opt);
+	/*
 	 * Backward and SGD's step in one pass, without a gradient; only where nothing else must see
 	 * the gradient. v may be NULL. dx is from the old w. Returns false when a new weight is NaN
 	 * or Inf.
@@ -177,7 +192,7 @@ extern const struct et_mode *const et_modes[];
 /* The techniques of a layer, by hook; NULL = exact. They point into `on`. */
 struct et_hooks {
 	struct et_recipe on;
-	const struct et_technique *save, *delta, *weight_dx, *backward, *step;
+	const struct et_technique *save, *delta, *weight_dx, *backward, *both, *step;
 };
 
 /*

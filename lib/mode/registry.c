@@ -15,6 +15,7 @@ const struct et_mode *const et_modes[] = {
 	&et_mode_signsym,
 	&et_mode_signsym_frozen,
 	&et_mode_feedback,
+	&et_mode_interleaved,
 	&et_mode_delta,
 	&et_mode_smd,
 	NULL,

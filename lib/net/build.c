@@ -249,7 +249,9 @@ int et_net_alloc(struct et_net *net, struct et_err *err)
 	ET_TRY(open_live(net, live, err));
 	ET_TRY(et_arena_open(&net->work, work, err));
 	lay_out(net, net->moments, &net->hold);
-	return net->hold.failed ? et_fail(err, ET_EINTERNAL,
-					  "the plan of %zu bytes did not suffice", net->hold_bytes)
-				: ET_OK;
+	if (net->hold.failed)
+		return et_fail(err, ET_EINTERNAL, "the plan of %zu bytes did not suffice",
+			       net->hold_bytes);
+	et_net_choose(net);
+	return ET_OK;
 }

@@ -169,6 +169,7 @@ struct et_node {
 	struct et_probe *probe; /* what to measure in backward, or NULL */
 	bool active;		/* takes part in backward: a parameter trains here or before */
 	bool trains;		/* a parameter of this node trains */
+	bool walks;		/* both products at once, by the mode's hook */
 	bool bn_batch;		/* batch norm by batch statistics in training */
 };
 
@@ -235,6 +236,9 @@ int et_net_set_modes(struct et_net *net, const char *recipe, const char *by_laye
 		     struct et_recipe *recipe_of_net, struct et_err *err) ET_MUST_CHECK;
 /* "filter:4 on 4 layers, exact on 1": the recipes of the layers that train. Returns buf. */
 const char *et_net_modes_text(const struct et_net *net, char *buf, size_t n);
+/* Of the `*of` layers that could make both products at once, how many do: known after
+ * et_net_alloc(). */
+int et_net_walks(const struct et_net *net, int *of);
 /* Does a glob speak of a layer: by its name, or that of a block above it? */
 bool et_net_glob(const char *glob, const char *layer);
 
@@ -247,7 +251,10 @@ int et_net_plan(struct et_net *net, int train_batch, int eval_batch, int moments
 		struct et_memory *train, struct et_memory *eval, struct et_err *err) ET_MUST_CHECK;
 /* Multiply-adds of one image forward and backward, and layers with weights that train. */
 void et_net_count(const struct et_net *net, double *forward, double *backward, int *trained);
-/* Reserves the arenas of the last plan and lays the parameters out. */
+/*
+ * Reserves the arenas of the last plan and lays the parameters out. Where a mode has another way to
+ * the same bits, both are timed, in the memory of a step.
+ */
 int et_net_alloc(struct et_net *net, struct et_err *err) ET_MUST_CHECK;
 
 /* He-normal (fan out) for convolutions, PyTorch's uniform for linear layers; 1 and 0 for batch

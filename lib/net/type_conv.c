@@ -142,6 +142,11 @@ static void measure_backward(struct et_exec *x, const struct et_node *node)
 		et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
 		h->weight_dx->mode->weight_dx(&call, NULL, NULL);
 	}
+	if (h->both) {
+		struct et_call call = et_call_of(x, node, h->both);
+		const struct et_products p = {0};
+		h->both->mode->both(&call, &p);
+	}
 	const struct et_prologue pro = {0};
 	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
 	et_conv_weight(c, g, x->n, NULL, et_by_prologue(x, node) ? &pro : NULL, NULL, NULL,
@@ -246,13 +251,19 @@ static void products(struct et_exec *x, struct et_node *node, const float *dy, f
 	const struct et_conv *g = &node->u.conv.g;
 	const struct et_technique *t = node->hooks.weight_dx;
 	const float *w = et_value(x, node, ET_P_WEIGHT);
+	struct et_prologue pro;
+	const float *in = NULL;
+	const struct et_prologue *before = dw ? et_in_prologue(x, node, &pro, &in) : NULL;
 
-	if (dw) {
-		struct et_prologue pro;
-		const float *in;
-		const struct et_prologue *before = et_in_prologue(x, node, &pro, &in);
-		et_conv_weight(&x->net->ctx, g, x->n, in, before, dy, dw, x->work);
+	if (dx && dw && node->walks) {
+		struct et_call call = et_call_of(x, node, node->hooks.both);
+		const struct et_products p = {
+			.x = in, .pro = before, .w = w, .dy = dy, .dx = dx, .dw = dw};
+		node->hooks.both->mode->both(&call, &p);
+		return;
 	}
+	if (dw)
+		et_conv_weight(&x->net->ctx, g, x->n, in, before, dy, dw, x->work);
 	if (!dx)
 		return;
 	size_t mark = et_arena_mark(x->work);

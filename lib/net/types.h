@@ -146,6 +146,12 @@ void et_net_plan_modes(struct et_net *net, int n);
 struct et_call et_call_of(const struct et_exec *x, const struct et_node *node,
 			  const struct et_technique *t);
 
+/*
+ * Before the first step, with all memory there: which layers make both products at once
+ * (node->walks), by the mode's word or by the time that it takes. choose.c
+ */
+void et_net_choose(struct et_net *net);
+
 /* ---- measuring of modes: probe.c ------------------------------------------------------------- */
 
 /* Each does nothing where nobody asked (node->probe). */

@@ -12,9 +12,6 @@
 
 #include "op/gather.h"
 
-/* Weights beyond this fill the cache that dy shall stay in, and the ring would be large. */
-#define WEIGHTS_MAX (1u << 16)
-
 struct ring {
 	size_t slots;
 	float *sums;		/* [slots][k][c] */
@@ -37,7 +34,7 @@ struct walk {
 bool et_conv_walks_both(const struct et_conv *g)
 {
 	return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->ph == 0 && g->pw == 0 &&
-	       g->groups == 1 && g->h * g->w > 1 && et_conv_weights(g) <= WEIGHTS_MAX;
+	       g->groups == 1 && g->h * g->w > 1 && et_conv_weights(g) <= ET_BOTH_WEIGHTS;
 }
 
 static struct et_gather matrix(const float *src, size_t rows, int cols)

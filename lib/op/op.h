@@ -182,8 +182,9 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 /*
  * et_conv_data and et_conv_weight in one walk over dy, which is used for both while it is in the
  * cache: the same bits, by what the machine is like faster or slower. Only where
- * et_conv_walks_both().
+ * et_conv_walks_both(). Weights beyond ET_BOTH_WEIGHTS fill the cache that dy shall stay in.
  */
+#define ET_BOTH_WEIGHTS 65536
 bool et_conv_walks_both(const struct et_conv *g);
 void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
 		  const struct et_prologue *pro, const float *dy, const float *w, float *dx,

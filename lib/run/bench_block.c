@@ -83,6 +83,8 @@ int et_bench_block(struct et_bench_run *r, int mode, uint64_t steps, struct et_e
 	ET_TRY(et_session_plan(&r->s, true, &plan, err));
 	bool marked = et_machine_mark_peak();
 	ET_TRY(et_net_alloc(&r->s.net, err));
+	if (!r->tally[mode].steps)
+		et_session_tell(&r->s, r->env);
 	if (!r->started)
 		r->s.env = r->env;
 	r->started = true;

@@ -110,6 +110,7 @@ static int open_new(struct et_trainer *t, const struct et_fit *fit, struct et_er
 	ET_TRY(et_session_fits(s, true, &plan, err));
 	describe(s, fit->data, &plan);
 	ET_TRY(et_net_alloc(&s->net, err));
+	et_session_tell(s, s->env);
 	ET_TRY(et_session_start(s, fit->init, err));
 	ET_TRY(et_dir_make(fit->out, err));
 	t->dir = fit->out;
@@ -157,6 +158,7 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 	ET_TRY(et_session_fits(s, true, &plan, err));
 	describe(s, data, &plan);
 	ET_TRY(et_net_alloc(&s->net, err));
+	et_session_tell(s, s->env);
 	int found = et_checkpoint_read(&s->net, &t->state, t->dir, err);
 	ET_TRY(found);
 	if (found)

@@ -74,6 +74,8 @@ int et_session_build(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
  * of another number of classes starts anew, which is logged.
  */
 int et_session_start(struct et_session *s, const char *init, struct et_err *err) ET_MUST_CHECK;
+/* Logs what the allocated net found out about its modes: on how many layers `interleaved` won. */
+void et_session_tell(const struct et_session *s, const struct et_env *env);
 /* Opens the dataset and checks that it fits the spec. */
 int et_session_data(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
 /* The weights of classes as the settings say, for those who open no dataset: "auto" is ET_EUSAGE.

@@ -25,3 +25,12 @@ int et_session_start(struct et_session *s, const char *init, struct et_err *err)
 	et_net_init(&s->net, (uint64_t)s->t.seed);
 	return init ? load(s, init, err) : ET_OK;
 }
+
+void et_session_tell(const struct et_session *s, const struct et_env *env)
+{
+	int of, walks = et_net_walks(&s->net, &of);
+
+	if (of)
+		et_log(env, ET_LOG_INFO,
+		       "interleaved: both gradients in one walk on %d of %d layers", walks, of);
+}

@@ -89,13 +89,14 @@ END_TEST
 /* ---- identity -------------------------------------------------------------------------------- */
 
 static const struct identity {
-	const char *mode, *recipe, *shape; /* shape NULL: all */
+	const char *mode, *recipe, *shape; /* shape NULL: all that take it */
 	double most;			   /* 0: the same bits */
 	const char *because;		   /* there is none that a recipe can say */
 } identities[] = {
 	{"exact", "exact", NULL, 0, NULL},
 	{"filter", "filter:1", "1x1", 1e-5, NULL},
 	{"delta", "delta:on", NULL, 0, NULL},
+	{"interleaved", "interleaved:always", NULL, 0, NULL},
 	{"smd", "smd:0", NULL, 0, NULL},
 	{"efficientgrad", NULL, NULL, 0,
 	 "exact with P = 0 and the sizes of the weights, which no setting draws: test_symmetry.c"},
@@ -126,6 +127,8 @@ START_TEST(identity)
 			struct trial t = {.shape = s, .ctx = {et_kern_at(isa), 2, NULL}};
 			struct net_setup setup = {.batch = BATCH};
 			if (id->shape && strcmp(id->shape, s->name) != 0)
+				continue;
+			if (!mode_accepted(s, "", id->recipe, m))
 				continue;
 			num_label("%s on %s, %s", id->recipe, s->name, t.ctx.k->name);
 			struct mode_result want = train(&t, EXACT, setup, 1);
