@@ -27,21 +27,32 @@ struct dw_block {
 	int m; /* output pixels */
 };
 
-/* Rows that are not padding, in their order, and which they are. */
+/*
+ * Rows that are not padding, in their order, with the weights they meet and, of the second output
+ * row, those before. Rows until `both` are met by the first output row alone, from `last` on by the
+ * second.
+ */
 struct dw_list {
-	int n;
-	int row[DW_ROWS_MAX + 1];
-	const float *x[DW_ROWS_MAX + 1];
+	int n, both, last;
+	const float *x[DW_ROWS_MAX + 1], *w[DW_ROWS_MAX + 1];
 };
 
-ET_INLINE void dw_list_rows(struct dw_list *l, const float *const *x, int n)
+/* Of a forward or (with dy's rows) a dx with taps w; pair: two output rows. */
+ET_INLINE void dw_list_rows(struct dw_list *l, const struct et_dw *g, bool pair,
+			    const float *const *x, const float *w)
 {
-	l->n = 0;
-	for (int r = 0; r < n; r++)
+	l->n = l->both = 0;
+	for (int r = 0; r < g->kh; r++)
 		if (x[r]) {
-			l->row[l->n] = r;
-			l->x[l->n++] = x[r];
+			l->x[l->n] = x[r];
+			l->w[l->n++] = w + r * g->kw * g->ws;
+			l->both += pair && r == 0;
 		}
+	l->last = l->n;
+	if (pair && x[g->kh]) {
+		l->x[l->n] = x[g->kh];
+		l->w[l->n++] = w + g->kh * g->kw * g->ws;
+	}
 }
 
 /* Channels in a strip: some 12 KB of weights. */
@@ -64,10 +75,10 @@ ET_INLINE struct dw_block dw_block(const struct et_dw *g, int j, int px, int sw,
 
 /*
  * One input row into the accumulators of the output rows that meet it: with the tap row at w in the
- * first, with that at w2 in the second.
+ * first, with that at w2 in the second. x: where pixel 0 of the block is or would be.
  */
 ET_INLINE void dw_meet(const int kw, const int sw, const int px, const bool edge, const bool first,
-		       const bool second, const struct dw_block *b, const float *x, size_t xs,
+		       const bool second, int lo, int hi, const float *x, ptrdiff_t xs,
 		       const float *w, const float *w2, ptrdiff_t ws, vf *acc, vf *acc2)
 {
 	const int reach = (px - 1) * sw + kw;
@@ -82,9 +93,9 @@ ET_INLINE void dw_meet(const int kw, const int sw, const int px, const bool edge
 	}
 	DW_UNROLL
 	for (int u = 0; u < reach; u++) {
-		if (edge && (u < b->lo || u >= b->hi))
+		if (edge && (u < lo || u >= hi))
 			continue;
-		vf v = vf_load(x + (ptrdiff_t)(b->at + u) * (ptrdiff_t)xs);
+		vf v = vf_load(x + u * xs);
 		DW_UNROLL
 		for (int j = 0; j < px; j++) {
 			int t = u - j * sw;
@@ -98,63 +109,67 @@ ET_INLINE void dw_meet(const int kw, const int sw, const int px, const bool edge
 	}
 }
 
-/* The pixels of one output row to memory. */
+/* The pixels of one output row to memory; at: of the first one, in y and the residual. */
 ET_INLINE void dw_finish(const int px, const bool edge, int m, const struct et_dw_end *e, size_t ch,
 			 size_t at, vf *acc, float *y, size_t ys)
 {
-	vf scale = e->scale ? vf_load(e->scale + ch) : (vf){0},
-	   shift = e->shift ? vf_load(e->shift + ch) : (vf){0};
-
-	DW_UNROLL
-	for (int j = 0; j < px; j++) {
-		if (edge && j >= m)
-			break;
-		vf v = acc[j];
-		if (e->scale) {
-			v *= scale;
-			if (e->shift)
-				v += shift;
-		}
-		if (e->res)
-			v += vf_load(e->res + at + (size_t)j * ys);
-		vf_store(y + at + (size_t)j * ys, act_vf(v, e->act));
+	if (e->scale) {
+		vf scale = vf_load(e->scale + ch),
+		   shift = e->shift ? vf_load(e->shift + ch) : (vf){0};
+		DW_UNROLL
+		for (int j = 0; j < px; j++)
+			acc[j] = e->shift ? acc[j] * scale + shift : acc[j] * scale;
 	}
+	if (e->res) {
+		DW_UNROLL
+		for (int j = 0; j < px; j++)
+			if (!edge || j < m)
+				acc[j] += vf_load(e->res + at + (size_t)j * ys);
+	}
+	if (e->act != ET_ACT_NONE) {
+		DW_UNROLL
+		for (int j = 0; j < px; j++)
+			acc[j] = act_vf(acc[j], e->act);
+	}
+	DW_UNROLL
+	for (int j = 0; j < px; j++)
+		if (!edge || j < m)
+			vf_store(y + at + (size_t)j * ys, acc[j]);
 }
 
 /* One block of one output row, or (pair) of two, of the strip c0..c1. */
 ET_INLINE void dw_forward_block(const int kw, const int sw, const int px, const bool edge,
 				const bool pair, const struct et_dw *g, const struct dw_block *b,
-				int j0, const struct dw_list *l, const float *w,
-				const struct et_dw_end *e, float *y, size_t yrow, size_t c0,
-				size_t c1)
+				int j0, const struct dw_list *l, const struct et_dw_end *end,
+				float *y, size_t yrow, size_t c0, size_t c1)
 {
-	const ptrdiff_t row = (ptrdiff_t)g->kw * g->ws;
+	/* Copies: what is stored could be anything that a pointer leads to. */
+	const struct et_dw_end e = *end;
+	const ptrdiff_t xs = (ptrdiff_t)g->xs, ws = g->ws, row = kw * ws, at = b->at * xs;
+	const size_t ys = g->ys, c = (size_t)g->c, out = (size_t)j0 * ys;
+	const int lo = b->lo, hi = b->hi, m = b->m, n = l->n, both = l->both, last = l->last;
 
-	for (size_t at = c0; at < c1; at += VL) {
-		size_t ch = at + VL <= (size_t)g->c ? at : (size_t)g->c - VL;
+	for (size_t ch0 = c0; ch0 < c1; ch0 += VL) {
+		size_t ch = ch0 + VL <= c ? ch0 : c - VL;
+		const ptrdiff_t off = at + (ptrdiff_t)ch;
 		vf acc[8], acc2[8];
-		vf from = e->shift && !e->scale ? vf_load(e->shift + ch) : (vf){0};
+		vf from = e.shift && !e.scale ? vf_load(e.shift + ch) : (vf){0};
 		DW_UNROLL
 		for (int j = 0; j < px; j++)
 			acc[j] = acc2[j] = from;
 		int i = 0;
-		if (pair && i < l->n && l->row[i] == 0) {
-			dw_meet(kw, sw, px, edge, true, false, b, l->x[i] + ch, g->xs, w + ch, NULL,
-				g->ws, acc, acc2);
-			i++;
-		}
-		for (; i < l->n && l->row[i] < g->kh; i++) {
-			const float *k = w + l->row[i] * row + ch;
-			dw_meet(kw, sw, px, edge, true, pair, b, l->x[i] + ch, g->xs, k,
-				pair ? k - row : NULL, g->ws, acc, acc2);
-		}
-		if (pair && i < l->n)
-			dw_meet(kw, sw, px, edge, false, true, b, l->x[i] + ch, g->xs, NULL,
-				w + (g->kh - 1) * row + ch, g->ws, acc, acc2);
-		size_t out = (size_t)j0 * g->ys + ch;
-		dw_finish(px, edge, b->m, e, ch, out, acc, y, g->ys);
+		for (; pair && i < both; i++)
+			dw_meet(kw, sw, px, edge, true, false, lo, hi, l->x[i] + off, xs,
+				l->w[i] + ch, NULL, ws, acc, acc2);
+		for (; i < last; i++)
+			dw_meet(kw, sw, px, edge, true, pair, lo, hi, l->x[i] + off, xs,
+				l->w[i] + ch, l->w[i] + ch - row, ws, acc, acc2);
+		for (; pair && i < n; i++)
+			dw_meet(kw, sw, px, edge, false, true, lo, hi, l->x[i] + off, xs, NULL,
+				l->w[i] + ch - row, ws, acc, acc2);
+		dw_finish(px, edge, m, &e, ch, out + ch, acc, y, ys);
 		if (pair)
-			dw_finish(px, edge, b->m, e, ch, out + yrow, acc2, y, g->ys);
+			dw_finish(px, edge, m, &e, ch, out + yrow + ch, acc2, y, ys);
 	}
 }
 
@@ -166,17 +181,17 @@ ET_INLINE void dw_forward_rows(const int kw, const int sw, const int px, const b
 	const size_t c = (size_t)g->c, strip = dw_strip(g);
 	struct dw_list l;
 
-	dw_list_rows(&l, xr, g->kh + pair);
+	dw_list_rows(&l, g, pair, xr, w);
 	for (size_t c0 = 0; c0 < c; c0 += strip) {
 		size_t c1 = c0 + strip < c ? c0 + strip : c;
 		for (int j = 0; j < g->q; j += px) {
 			struct dw_block b = dw_block(g, j, px, sw, kw);
 			if (b.lo == 0 && b.hi == reach)
-				dw_forward_block(kw, sw, px, false, pair, g, &b, j, &l, w, e, y,
-						 yrow, c0, c1);
+				dw_forward_block(kw, sw, px, false, pair, g, &b, j, &l, e, y, yrow,
+						 c0, c1);
 			else
-				dw_forward_block(kw, sw, px, true, pair, g, &b, j, &l, w, e, y,
-						 yrow, c0, c1);
+				dw_forward_block(kw, sw, px, true, pair, g, &b, j, &l, e, y, yrow,
+						 c0, c1);
 		}
 	}
 }

@@ -1,6 +1,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "onednn.h"
 
@@ -103,14 +104,20 @@ static void pass_open(struct onednn_conv *o, enum pass which, const void *desc,
 /* Fills plain and any. */
 static void describe(struct onednn_conv *o, const struct et_conv *g, int n)
 {
-	const dnnl_dims_t dims[TENSORS] = {[X] = {n, g->c, g->h, g->w},
-					   [W] = {g->k, g->c, g->kh, g->kw},
-					   [Y] = {n, g->k, g->p, g->q}};
+	dnnl_dims_t dims[TENSORS] = {[X] = {n, g->c, g->h, g->w},
+				     [W] = {g->k, g->c, g->kh, g->kw},
+				     [Y] = {n, g->k, g->p, g->q}};
+	const dnnl_dims_t grouped = {g->groups, g->k / g->groups, g->c / g->groups, g->kh, g->kw};
+
+	if (g->groups > 1)
+		memcpy(dims[W], grouped, sizeof(grouped));
 	for (int i = 0; i < TENSORS; i++) {
-		must(dnnl_memory_desc_init_by_tag(&o->any[i], 4, dims[i], dnnl_f32,
+		bool five = i == W && g->groups > 1;
+		must(dnnl_memory_desc_init_by_tag(&o->any[i], 4 + five, dims[i], dnnl_f32,
 						  dnnl_format_tag_any),
 		     "a descriptor");
-		must(dnnl_memory_desc_init_by_tag(&o->plain[i], 4, dims[i], dnnl_f32, dnnl_abcd),
+		must(dnnl_memory_desc_init_by_tag(&o->plain[i], 4 + five, dims[i], dnnl_f32,
+						  five ? dnnl_abcde : dnnl_abcd),
 		     "a descriptor");
 	}
 }

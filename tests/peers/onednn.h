@@ -7,9 +7,9 @@
 struct onednn_conv;
 
 /*
- * Tensors are PyTorch's: x[n,c,h,w], w[k,c,kh,kw], dy[n,k,p,q]; they are reordered here, once, to
- * what each of the three primitives asked for. automatic: oneDNN may choose Winograd; otherwise it
- * computes directly. No groups. Any failure ends the program with one line.
+ * Tensors are PyTorch's: x[n,c,h,w], w[k,c/groups,kh,kw], dy[n,k,p,q]; they are reordered here,
+ * once, to what each of the three primitives asked for. automatic: oneDNN may choose Winograd;
+ * otherwise it computes directly. Any failure ends the program with one line.
  */
 struct onednn_conv *onednn_open(const struct et_conv *g, int n, bool automatic, const float *x,
 				const float *w, const float *dy);

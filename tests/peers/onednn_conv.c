@@ -4,6 +4,7 @@
  * numbers.
  *
  *     peers-conv [ROUNDS [RECIPE...]]
+ *     peers-conv ROUNDS depthwise         the depthwise layers alone
  *
  * A round calls every side once unmeasured, to warm the caches with its own tensors, and once
  * measured; each round begins with another side. Milliseconds are medians over the rounds (and the
@@ -33,11 +34,25 @@ static const struct et_conv shapes[] = {
 	{.c = 64, .k = 64, .h = 56, .w = 56, K3},
 };
 
-/* Who computes: oneDNN directly and by its own choice, exact, then recipes. */
+/* Depthwise layers of MobileNetV2 at 224x224 and of MCUNet at 128x128: what differs from K3. */
+enum { DEPTHWISE_BATCH = 8 };
+static const struct {
+	int c, size, kernel, stride;
+} depthwise[] = {
+	{32, 112, 3, 1}, {96, 112, 3, 2}, {144, 56, 3, 1}, {144, 56, 3, 2}, {192, 28, 3, 1},
+	{384, 14, 3, 1}, {576, 14, 3, 2}, {960, 7, 3, 1},  {48, 32, 7, 2},  {160, 8, 7, 1},
+	{160, 8, 5, 1},	 {120, 16, 3, 2}, {240, 8, 7, 2},  {384, 4, 5, 1},
+};
+
+/*
+ * Who computes: oneDNN directly and by its own choice, exact, then recipes; with depthwise layers
+ * also one who copies as many bytes as the tensors have that a pass reads and writes.
+ */
 struct side {
 	const char *name;
 	struct problem *p;
 	struct onednn_conv *peer; /* NULL: ours */
+	float *from, *to;	  /* who copies: (nx + ny) / 2 floats */
 	struct ours ours;
 	double ms[PASSES][MAX_ROUNDS];
 	int round;
@@ -47,6 +62,8 @@ static void run(struct side *s, enum pass pass)
 {
 	if (s->peer)
 		onednn_run(s->peer, pass);
+	else if (s->to)
+		et_copy(&s->p->ctx, (s->p->nx + s->p->ny) / 2, s->from, s->to);
 	else
 		ours_run(&s->ours, pass);
 }
@@ -253,6 +270,49 @@ static bool compare_shape(const struct et_conv *g, const struct et_ctx *ctx, int
 	return same;
 }
 
+/* Tensors that both have at hand: of memory's part in the time the copy tells. */
+static bool compare_depthwise(size_t i, const struct et_ctx *ctx, int rounds)
+{
+	static struct side sides[3];
+	static double ms[MAX_ROUNDS];
+	const struct row rows[] = {
+		forward, {"data", PASS_DATA, PASS_DATA}, {"weights", PASS_WEIGHTS, PASS_WEIGHTS}};
+	struct et_conv g = {.c = depthwise[i].c, .h = depthwise[i].size, K3};
+	struct problem p;
+	char what[32];
+
+	g.k = g.groups = g.c;
+	g.w = g.h;
+	g.kh = g.kw = depthwise[i].kernel;
+	g.sh = g.sw = depthwise[i].stride;
+	g.ph = g.pw = g.kh / 2;
+	memset(sides, 0, sizeof(sides));
+	problem_open(&p, &g, DEPTHWISE_BATCH, ctx);
+	side_open(&sides[0], "oneDNN", &p, onednn_open(&p.g, p.n, false, p.x, p.w, p.dy));
+	side_open(&sides[1], "exact", &p, NULL);
+	sides[2] = (struct side){.name = "copy", .p = &p};
+	sides[2].from = peers_memory((p.nx + p.ny) / 2);
+	sides[2].to = peers_memory((p.nx + p.ny) / 2);
+	bool same = agree(&sides[1], sides[0].peer);
+	measure_all(sides, 3, rounds);
+	snprintf(what, sizeof(what), "%d@%d %dx%d/%d", g.c, g.h, g.kh, g.kw, g.sh);
+	printf("%-14s", what);
+	for (size_t r = 0; r < ET_COUNT(rows); r++) {
+		for (int j = 0; j < rounds; j++)
+			ms[j] = sum(&sides[1], &rows[r], j);
+		printf("   %7.3f %6.3f %6.3f", quantile(ms, rounds, 0.5),
+		       ratio(&sides[1], &sides[0], &rows[r], rounds),
+		       ratio(&sides[1], &sides[2], &rows[r], rounds));
+	}
+	printf("  %s\n", onednn_name(sides[0].peer, PASS_FORWARD));
+	free(sides[2].from);
+	free(sides[2].to);
+	onednn_close(sides[0].peer);
+	ours_close(&sides[1].ours);
+	problem_close(&p);
+	return same;
+}
+
 /* Whether oneDNN uses the threads it is given: the fastest of ten forwards with one and with all.
  */
 static void say_threads(const struct et_ctx *ctx)
@@ -289,7 +349,7 @@ int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 40;
 	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = omp_get_max_threads()};
-	bool same = true;
+	bool same = true, only_depthwise = argc == 3 && !strcmp(argv[2], "depthwise");
 
 	if (rounds < 1 || rounds > MAX_ROUNDS || argc - 2 > MAX_RECIPES) {
 		fprintf(stderr, "usage: peers-conv [ROUNDS [RECIPE...]], 1 to %d rounds\n",
@@ -300,7 +360,12 @@ int main(int argc, char **argv)
 	say_load();
 	say_threads(&ctx);
 	printf("milliseconds: median (fastest tenth) ratio to the first column\n");
-	for (size_t i = 0; i < ET_COUNT(shapes); i++)
+	for (size_t i = 0; !only_depthwise && i < ET_COUNT(shapes); i++)
 		same &= compare_shape(&shapes[i], &ctx, rounds, argv + et_min((size_t)argc, 2));
+	printf("depthwise, batch %d: exact's milliseconds (medians), ratio to oneDNN, ratio to a "
+	       "copy of as many bytes\n%-14s   %-22s   %-22s   %s\n",
+	       DEPTHWISE_BATCH, "", "forward", "data", "weights");
+	for (size_t i = 0; i < ET_COUNT(depthwise); i++)
+		same &= compare_depthwise(i, &ctx, rounds);
 	return same ? 0 : 70;
 }
