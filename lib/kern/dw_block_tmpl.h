@@ -96,6 +96,8 @@ ET_INLINE void dw_meet(const int kw, const int sw, const int px, const bool edge
 		if (edge && (u < lo || u >= hi))
 			continue;
 		vf v = vf_load(x + u * xs);
+		if (u < px * sw)
+			vf_soon_read(x + (u + reach) * xs); /* by the block to the right */
 		DW_UNROLL
 		for (int j = 0; j < px; j++) {
 			int t = u - j * sw;
@@ -133,8 +135,10 @@ ET_INLINE void dw_finish(const int px, const bool edge, int m, const struct et_d
 	}
 	DW_UNROLL
 	for (int j = 0; j < px; j++)
-		if (!edge || j < m)
+		if (!edge || j < m) {
 			vf_store(y + at + (size_t)j * ys, acc[j]);
+			vf_soon_write(y + at + (size_t)(j + px) * ys);
+		}
 }
 
 /* One block of one output row, or (pair) of two, of the strip c0..c1. */

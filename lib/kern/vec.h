@@ -49,6 +49,17 @@ ET_INLINE void vf_store(float *p, vf v)
 	memcpy(p, &v, sizeof(v));
 }
 
+/* Soon to be read, or written: any address will do. */
+ET_INLINE void vf_soon_read(const float *p)
+{
+	__builtin_prefetch(p);
+}
+
+ET_INLINE void vf_soon_write(const float *p)
+{
+	__builtin_prefetch(p, 1);
+}
+
 ET_INLINE vf vf_set1(float x)
 {
 	return x - (vf){0};
