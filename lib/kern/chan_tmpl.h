@@ -64,13 +64,14 @@ static void col_sum(size_t rows, size_t c, const float *x, float *sum)
 	row_sum(rows, c, c, x, sum);
 }
 
-static void col_sqdev(size_t rows, size_t c, const float *x, const float *mean, float *sum)
+static void col_sqdev(size_t rows, size_t ld, size_t c, const float *x, const float *mean,
+		      float *sum)
 {
 	size_t j = 0;
 	for (; j + VL <= c; j += VL) {
 		vf s = {0}, m = vf_load(mean + j);
 		for (size_t r = 0; r < rows; r++) {
-			vf d = vf_load(x + r * c + j) - m;
+			vf d = vf_load(x + r * ld + j) - m;
 			s += d * d;
 		}
 		vf_store(sum + j, s);
@@ -78,7 +79,7 @@ static void col_sqdev(size_t rows, size_t c, const float *x, const float *mean, 
 	for (; j < c; j++) {
 		float s = 0;
 		for (size_t r = 0; r < rows; r++) {
-			float d = x[r * c + j] - mean[j];
+			float d = x[r * ld + j] - mean[j];
 			s += d * d;
 		}
 		sum[j] = s;

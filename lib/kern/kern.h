@@ -193,8 +193,9 @@ struct et_kern {
 		       float *y);
 	/* sum[ch] = sum over rows of x; overwrites. */
 	void (*col_sum)(size_t rows, size_t c, const float *x, float *sum);
-	/* sum[ch] = sum over rows of (x - mean[ch])^2; overwrites. */
-	void (*col_sqdev)(size_t rows, size_t c, const float *x, const float *mean, float *sum);
+	/* sum[ch] = sum over rows, ld floats apart, of (x - mean[ch])^2; overwrites. */
+	void (*col_sqdev)(size_t rows, size_t ld, size_t c, const float *x, const float *mean,
+			  float *sum);
 	/*
 	 * s1[ch] = sum dy', s2[ch] = sum dy' * (x - mean[ch]); overwrites. dy' is dy where p's
 	 * activation lets the gradient pass at x * scale[ch] + shift[ch], 0 elsewhere; p may be

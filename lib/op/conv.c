@@ -165,7 +165,7 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		et_depthwise_forward(x, g, n, in, pro, w, epi, y, work);
 	else
 		forward_dense(x, g, n, in, pro, w, epi, y, work);
-	if (epi && epi->moments)
+	if (epi && epi->moments && !et_conv_depthwise(g)) /* which gathers them itself */
 		et_bn_stats(x, (size_t)n * (size_t)g->p * (size_t)g->q, g->k, y, epi->moments->mean,
 			    epi->moments->var, work);
 }

@@ -1,5 +1,11 @@
 /* Depthwise convolution, forward and dx: kernel calls for one or two rows; threads split rows. */
 #include "op/depthwise.h"
+#include "op/moments.h"
+
+size_t et_dw_even(size_t c, size_t fit)
+{
+	return et_ceil_div(et_ceil_div(c, et_ceil_div(c, fit)), 16) * 16;
+}
 
 size_t et_dw_ring(const struct et_conv *g, const struct et_prologue *pro, size_t channels)
 {
@@ -57,10 +63,13 @@ void et_dw_rows(struct et_dw_source *s, const float *image, int p, int count, co
 struct forward {
 	const struct et_ctx *x;
 	const struct et_conv *g;
+	int n;
 	const float *in, *w;
 	const struct et_prologue *pro;
 	const struct et_epilogue *epi;
 	float *y, *rings;
+	const struct et_moment_blocks *moments; /* or NULL */
+	size_t unit;				/* output rows that no thread shares */
 };
 
 /*
@@ -70,21 +79,19 @@ struct forward {
  */
 static int strip_of(const struct et_conv *g)
 {
-	size_t fit = 4096 / ((size_t)(g->kh + 1) * (size_t)g->w) / 16 * 16;
-	return fit < 64 || fit > (size_t)g->c ? g->c : (int)fit;
+	size_t c = (size_t)g->c, fit = 4096 / ((size_t)(g->kh + 1) * (size_t)g->w) / 16 * 16;
+	return fit < 64 || fit >= c ? g->c : (int)et_dw_even(c, fit);
 }
 
-/* Output rows p..end-1 of one image, channels c0..c0+c. */
-static void forward_strip(const struct forward *f, size_t img, int p, int end, int c0, int c,
-			  float *ring)
+/* Output rows p..end-1 of one image, the source's channels. */
+static void forward_strip(const struct forward *f, struct et_dw_source *s, size_t img, int p,
+			  int end)
 {
 	const struct et_conv *g = f->g;
 	const struct et_epilogue *e = f->epi;
 	const size_t width = (size_t)g->q * (size_t)g->c;
 	const float *image = f->in + img * (size_t)g->h * (size_t)g->w * (size_t)g->c;
-	struct et_dw_source s = {
-		.k = f->x->k, .g = g, .pro = f->pro, .c0 = c0, .c = c, .ring = ring};
-	struct et_dw d = {.c = c,
+	struct et_dw d = {.c = s->c,
 			  .q = g->q,
 			  .w = g->w,
 			  .kh = g->kh,
@@ -92,58 +99,108 @@ static void forward_strip(const struct forward *f, size_t img, int p, int end, i
 			  .sw = g->sw,
 			  .pw = g->pw,
 			  .dw = g->dw,
-			  .xs = et_dw_pixel(&s),
+			  .xs = et_dw_pixel(s),
 			  .ys = (size_t)g->c,
 			  .ws = g->c};
 	struct et_dw_end finish = {0};
 	const float *rows[ET_DW_ROWS];
 
 	if (e)
-		finish = (struct et_dw_end){.scale = e->scale ? e->scale + c0 : NULL,
-					    .shift = e->shift ? e->shift + c0 : NULL,
+		finish = (struct et_dw_end){.scale = e->scale ? e->scale + s->c0 : NULL,
+					    .shift = e->shift ? e->shift + s->c0 : NULL,
 					    .act = e->act};
 	while (p < end) {
-		size_t at = (img * (size_t)g->p + (size_t)p) * width + (size_t)c0;
+		size_t at = (img * (size_t)g->p + (size_t)p) * width + (size_t)s->c0;
 		int count = et_dw_pairs(g) && p + 1 < end ? 2 : 1;
 		if (e && e->residual)
 			finish.res = e->residual + at;
-		et_dw_rows(&s, image, p, count, rows);
-		f->x->k->dw_forward(&d, count, rows, f->w + c0, &finish, f->y + at, width);
+		et_dw_rows(s, image, p, count, rows);
+		f->x->k->dw_forward(&d, count, rows, f->w + s->c0, &finish, f->y + at, width);
 		p += count;
 	}
+}
+
+/* The moments of the block that row r is in, of the source's channels. */
+static void take_moments(const struct forward *f, const struct et_dw_source *s, size_t r)
+{
+	size_t b = r / f->unit, c = (size_t)f->g->c, row = (size_t)f->g->q * c;
+	et_moments_block(f->moments, b, f->y + b * f->unit * row + s->c0, c, (size_t)s->c0,
+			 (size_t)s->c);
 }
 
 static void forward_rows(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct forward *f = arg;
 	const struct et_conv *g = f->g;
-	const size_t height = (size_t)g->p;
+	const size_t height = (size_t)g->p, all = (size_t)f->n * height;
 	const int strip = strip_of(g);
-	float *ring = f->rings + (size_t)thread * et_dw_ring(g, f->pro, (size_t)strip);
+	struct et_dw_source s = {.k = f->x->k, .g = g, .pro = f->pro};
 
-	while (begin < end) {
-		size_t img = begin / height, stop = et_min((img + 1) * height, end);
-		for (int c0 = 0; c0 < g->c; c0 += strip)
-			forward_strip(f, img, (int)(begin - img * height),
-				      (int)(stop - img * height), c0,
-				      g->c - c0 < strip ? g->c - c0 : strip, ring);
-		begin = stop;
+	s.ring = f->rings + (size_t)thread * et_dw_ring(g, f->pro, (size_t)strip);
+	end = et_min(end * f->unit, all);
+	for (size_t r = begin * f->unit, to; r < end; r = to) {
+		size_t img = r / height;
+		to = et_min((img + 1) * height, end);
+		if (f->moments)
+			to = et_min(to, (r / f->unit + 1) * f->unit);
+		for (s.c0 = 0; s.c0 < g->c; s.c0 += strip) {
+			s.c = g->c - s.c0 < strip ? g->c - s.c0 : strip;
+			if (strip < g->c)
+				s.image = NULL;
+			forward_strip(f, &s, img, (int)(r - img * height),
+				      (int)(to - img * height));
+			if (f->moments && (to % f->unit == 0 || to == all))
+				take_moments(f, &s, to - 1);
+		}
 	}
+}
+
+/*
+ * Rows that belong together: a block of moments (whole images when these are cut into strips,
+ * each of which is then still in cache); and a ring is filled anew for each piece of a thread's, so
+ * not within small images.
+ */
+static size_t forward_unit(const struct et_conv *g, int n, const struct et_prologue *pro,
+			   bool moments)
+{
+	const size_t rows = (size_t)n * (size_t)g->p;
+
+	if (moments && strip_of(g) == g->c) {
+		size_t pixels = et_block_rows(rows * (size_t)g->q, (size_t)g->c);
+		return et_ceil_div(et_ceil_div(pixels, (size_t)g->q), 2) * 2;
+	}
+	return moments || (pro && g->p <= 16) ? (size_t)g->p : 1;
 }
 
 void et_depthwise_forward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
 			  const struct et_prologue *pro, const float *w,
 			  const struct et_epilogue *epi, float *y, struct et_arena *work)
 {
-	size_t mark = et_arena_mark(work);
-	struct forward f = {.x = x, .g = g, .in = in, .w = w, .pro = pro, .epi = epi, .y = y};
+	size_t mark = et_arena_mark(work), rows = (size_t)n * (size_t)g->p;
+	const struct et_moments *want = epi ? epi->moments : NULL;
+	struct forward f = {.x = x,
+			    .g = g,
+			    .n = n,
+			    .in = in,
+			    .w = w,
+			    .pro = pro,
+			    .epi = epi,
+			    .y = y,
+			    .unit = forward_unit(g, n, pro, want)};
+	struct et_moment_blocks m;
 
 	f.rings = et_arena_alloc(work, (size_t)x->threads * et_dw_ring(g, pro, (size_t)strip_of(g)),
 				 sizeof(float));
-	if (!et_measuring(work))
-		/* A ring is filled anew for each piece: not within small images. */
-		et_parallel(x, (size_t)n * (size_t)g->p, pro && g->p <= 16 ? (size_t)g->p : 1,
-			    forward_rows, &f);
+	if (want) {
+		m = et_moments_open(x, rows * (size_t)g->q, (size_t)g->c, f.unit * (size_t)g->q,
+				    work);
+		f.moments = &m;
+	}
+	if (!et_measuring(work)) {
+		et_parallel(x, et_ceil_div(rows, f.unit), 1, forward_rows, &f);
+		if (want)
+			et_moments_join(&m, want->mean, want->var);
+	}
 	et_arena_release(work, mark);
 }
 

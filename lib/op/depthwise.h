@@ -20,7 +20,8 @@ void et_depthwise_weight(const struct et_ctx *x, const struct et_conv *g, int n,
 
 /*
  * Rows of the channels c0..c0+c of the input. Under a prologue they come from a ring of rows that
- * it has been applied to, each once: the rows asked for must not go back within an image.
+ * it has been applied to, each once: the rows asked for must not go back within an image, unless
+ * image is set to NULL.
  */
 struct et_dw_source {
 	const struct et_kern *k;
@@ -32,6 +33,8 @@ struct et_dw_source {
 	int next;	    /* the first row that is not */
 };
 
+/* Channels in each of strips of at most `fit`, all about the same: whole vectors of any unit. */
+size_t et_dw_even(size_t c, size_t fit);
 /* Floats of a ring for so many channels; 0 without a prologue. */
 size_t et_dw_ring(const struct et_conv *g, const struct et_prologue *pro, size_t channels);
 /* Floats from one pixel of its rows to the next. */

@@ -25,8 +25,7 @@ static struct cut cut_of(const struct et_conv *g, int n)
 	t.room = et_max(et_min(all * (size_t)g->q / (6 * taps), 16), 1);
 	t.rows = et_ceil_div(all, t.room);
 	t.groups = et_ceil_div(all, t.rows);
-	t.strips = (int)et_ceil_div((size_t)g->c, fit);
-	t.width = (int)(et_ceil_div(et_ceil_div((size_t)g->c, (size_t)t.strips), 16) * 16);
+	t.width = (int)et_dw_even((size_t)g->c, fit);
 	t.strips = (int)et_ceil_div((size_t)g->c, (size_t)t.width);
 	return t;
 }

@@ -3,14 +3,7 @@
  * double, in the order of the blocks: the same bits for any number of threads, and no loss on long
  * columns.
  */
-#include "op/op.h"
-
-/* Rows in a block: about 64 KB of values, and at most 512 blocks. A function of the shape alone. */
-static size_t block_rows(size_t rows, size_t c)
-{
-	size_t fit = et_max(16384 / c, 8);
-	return et_max(et_min(fit, rows), et_ceil_div(rows, 512));
-}
+#include "op/moments.h"
 
 struct sums {
 	const struct et_ctx *x;
@@ -37,7 +30,7 @@ static void sum_blocks(void *arg, size_t begin, size_t end, int thread)
 void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in, float *sum,
 		    struct et_arena *work)
 {
-	size_t mark = et_arena_mark(work), block = block_rows(rows, (size_t)c),
+	size_t mark = et_arena_mark(work), block = et_block_rows(rows, (size_t)c),
 	       blocks = et_ceil_div(rows, block);
 	struct sums s = {.x = x, .rows = rows, .c = (size_t)c, .block = block, .in = in};
 
@@ -54,44 +47,31 @@ void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in,
 	et_arena_release(work, mark);
 }
 
-/* Mean of the block, then squares about it while the block is in cache. */
+struct stats {
+	const struct et_moment_blocks *m;
+	const float *in;
+};
+
 static void moment_blocks(void *arg, size_t begin, size_t end, int thread)
 {
-	const struct sums *s = arg;
+	const struct stats *s = arg;
+	const struct et_moment_blocks *m = s->m;
 	(void)thread;
-	for (size_t b = begin; b < end; b++) {
-		const float *in = s->in + b * s->block * s->c;
-		float *mean = s->s1 + b * s->c;
-		s->x->k->col_sum(rows_in(s, b), s->c, in, mean);
-		s->x->k->scale(s->c, 1.0f / (float)rows_in(s, b), mean, mean);
-		s->x->k->col_sqdev(rows_in(s, b), s->c, in, mean, s->s2 + b * s->c);
-	}
+	for (size_t b = begin; b < end; b++)
+		et_moments_block(m, b, s->in + b * m->block * m->c, m->c, 0, m->c);
 }
 
 void et_bn_stats(const struct et_ctx *x, size_t rows, int c, const float *in, float *mean,
 		 float *var, struct et_arena *work)
 {
-	size_t mark = et_arena_mark(work), block = block_rows(rows, (size_t)c),
-	       blocks = et_ceil_div(rows, block);
-	struct sums s = {.x = x, .rows = rows, .c = (size_t)c, .block = block, .in = in};
+	size_t mark = et_arena_mark(work);
+	struct et_moment_blocks m =
+		et_moments_open(x, rows, (size_t)c, et_block_rows(rows, (size_t)c), work);
+	struct stats s = {&m, in};
 
-	s.s1 = et_arena_alloc(work, blocks * s.c, sizeof(float));
-	s.s2 = et_arena_alloc(work, blocks * s.c, sizeof(float));
 	if (!et_measuring(work)) {
-		et_parallel(x, blocks, 1, moment_blocks, &s);
-		for (size_t j = 0; j < s.c; j++) {
-			/* Chan, Golub and LeVeque's update joins means and squared deviations. */
-			double n = 0, m = 0, sq = 0;
-			for (size_t b = 0; b < blocks; b++) {
-				double nb = (double)rows_in(&s, b),
-				       d = (double)s.s1[b * s.c + j] - m;
-				sq += (double)s.s2[b * s.c + j] + d * d * n * nb / (n + nb);
-				m += d * nb / (n + nb);
-				n += nb;
-			}
-			mean[j] = (float)m;
-			var[j] = (float)(sq / n);
-		}
+		et_parallel(x, m.blocks, 1, moment_blocks, &s);
+		et_moments_join(&m, mean, var);
 	}
 	et_arena_release(work, mark);
 }
@@ -151,7 +131,7 @@ void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in,
 		    const struct et_prologue *after, float *dx, float *dgamma, float *dbeta,
 		    struct et_arena *work)
 {
-	size_t mark = et_arena_mark(work), block = block_rows(rows, (size_t)c),
+	size_t mark = et_arena_mark(work), block = et_block_rows(rows, (size_t)c),
 	       blocks = et_ceil_div(rows, block);
 	struct sums s = {.x = x,
 			 .rows = rows,

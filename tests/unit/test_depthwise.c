@@ -353,6 +353,84 @@ START_TEST(prologue)
 }
 END_TEST
 
+/* ---- moments --------------------------------------------------------------------------------- */
+
+struct moment_case {
+	struct conv_case conv;
+	struct et_prologue pro;
+	bool through;
+	float *mean, *var, *y;
+	struct ref want_mean, want_var;
+};
+
+static void run_moments(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	struct moment_case *t = arg;
+	struct conv_case *c = &t->conv;
+	struct et_prologue pro = {num_at(work, t->pro.scale), num_at(work, t->pro.shift),
+				  t->pro.act};
+	struct et_moments moments = {num_at(work, t->mean), num_at(work, t->var)};
+	struct et_epilogue e = {num_at(work, c->scale), num_at(work, c->shift),
+				num_at(work, c->residual), c->act, &moments};
+
+	et_conv_forward(x, &c->g, c->n, num_at(work, c->x), t->through ? &pro : NULL,
+			num_at(work, c->w), &e, num_at(work, t->y), work);
+	e.moments = NULL;
+	et_conv_forward(x, &c->g, c->n, num_at(work, c->x), t->through ? &pro : NULL,
+			num_at(work, c->w), &e, num_at(work, c->y), work);
+}
+
+/* Of what was written, in two passes in double. */
+static void check_moments(void *arg)
+{
+	struct moment_case *t = arg;
+	const struct conv_case *conv = &t->conv;
+	size_t c = (size_t)conv->g.c, n = conv_sizes(conv).y, pixels = n / c;
+
+	num_check_bits("y", t->y, conv->y, n * sizeof(float));
+	ref_clear(&t->want_mean);
+	ref_clear(&t->want_var);
+	for (size_t i = 0; i < n; i++)
+		ref_term(&t->want_mean, i % c, (double)t->y[i] / (double)pixels);
+	for (size_t i = 0; i < n; i++) {
+		double mean = t->want_mean.v[i % c], d = (double)t->y[i] - mean;
+		ref_term(&t->want_var, i % c, d * d / (double)pixels);
+		/* A float mean is off by its own rounding. */
+		t->want_var.mag[i % c] += mean * mean / (double)pixels;
+	}
+	num_check("mean", t->mean, &t->want_mean, 16);
+	num_check("variance", t->var, &t->want_var, 32);
+}
+
+START_TEST(moments)
+{
+	struct et_rng r = num_rng(107, (uint32_t)_i);
+	const struct et_conv g[] = {
+		square(7, 7, 270, 3, 1, 1, 1),	square(14, 15, 200, 3, 2, 1, 1),
+		square(37, 33, 64, 3, 1, 1, 1), square(45, 40, 41, 5, 2, 2, 1),
+		square(1, 1, 5, 3, 1, 1, 1),	square(9, 3, 17, 2, 3, 1, 2),
+		square(8, 9, 33, 7, 1, 3, 1),	square(120, 70, 16, 3, 1, 1, 1),
+	};
+	struct et_conv shape = g[_i % 8];
+	ck_assert_int_eq(et_conv_shape(&shape, NULL), ET_OK);
+	struct moment_case t = {.conv = conv_random(&shape, 1 + _i % 3, &r), .through = _i % 2};
+	size_t c = (size_t)shape.c;
+	t.pro.scale = num_normal(&r, c);
+	t.pro.shift = num_normal(&r, c);
+	t.pro.act = ET_ACT_RELU;
+	t.mean = num_floats(c);
+	t.var = num_floats(c);
+	t.y = num_floats(conv_sizes(&t.conv).y);
+	t.want_mean = num_ref(c);
+	t.want_var = num_ref(c);
+	conv_label(&t.conv, "moments");
+	const struct num_out out[] = {{t.mean, c * sizeof(float), NULL},
+				      {t.var, c * sizeof(float), NULL},
+				      {t.y, conv_sizes(&t.conv).y * sizeof(float), NULL}};
+	num_run(run_moments, check_moments, &t, out, 3);
+}
+END_TEST
+
 /* Ones under weights ch + 1: what comes out counts the taps inside. */
 START_TEST(hand)
 {
@@ -409,5 +487,6 @@ Suite *suite_depthwise(void)
 	tcase_add_loop_test(tc, shapes, 0, 4);
 	tcase_add_loop_test(tc, large, 0, 8);
 	tcase_add_loop_test(tc, prologue, 0, 6);
+	tcase_add_loop_test(tc, moments, 0, 16);
 	return s;
 }

@@ -250,7 +250,7 @@ static void check_channels(const struct et_kern *k, struct et_rng *r, size_t row
 	num_check("affine", y, &affine, 2);
 	k->col_sum(rows, c, x, s1);
 	num_check("col_sum", s1, &sum, 3);
-	k->col_sqdev(rows, c, x, a, s2);
+	k->col_sqdev(rows, c, c, x, a, s2);
 	num_check("col_sqdev", s2, &sq, 4);
 	k->col_bn_bwd(rows, c, x, dy, a, act ? &p : NULL, s3, s4);
 	num_check("col_bn_bwd s1", s3, &sdy, 3);

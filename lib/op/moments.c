@@ -1,0 +1,60 @@
+#include "op/moments.h"
+
+#define MOST 512
+
+static size_t fitting(size_t c)
+{
+	return et_max(16384 / c, 8);
+}
+
+size_t et_block_rows(size_t rows, size_t c)
+{
+	return et_max(et_min(fitting(c), rows), et_ceil_div(rows, MOST));
+}
+
+struct et_moment_blocks et_moments_open(const struct et_ctx *x, size_t rows, size_t c, size_t block,
+					struct et_arena *work)
+{
+	struct et_moment_blocks m = {.k = x->k,
+				     .rows = rows,
+				     .c = c,
+				     .block = block,
+				     .blocks = et_ceil_div(rows, block)};
+	/* Fewer rows may come in more blocks: what is reserved for many must do for few. */
+	size_t room = et_max(m.blocks, et_min(et_ceil_div(rows, fitting(c)), MOST));
+	m.mean = et_arena_alloc(work, room * c, sizeof(float));
+	m.dev = et_arena_alloc(work, room * c, sizeof(float));
+	return m;
+}
+
+static size_t rows_in(const struct et_moment_blocks *m, size_t b)
+{
+	return et_min(m->block, m->rows - b * m->block);
+}
+
+void et_moments_block(const struct et_moment_blocks *m, size_t b, const float *y, size_t ld,
+		      size_t c0, size_t c)
+{
+	const size_t rows = rows_in(m, b);
+	float *mean = m->mean + b * m->c + c0;
+
+	m->k->row_sum(rows, ld, c, y, mean);
+	m->k->scale(c, 1.0f / (float)rows, mean, mean);
+	m->k->col_sqdev(rows, ld, c, y, mean, m->dev + b * m->c + c0);
+}
+
+void et_moments_join(const struct et_moment_blocks *m, float *mean, float *var)
+{
+	for (size_t j = 0; j < m->c; j++) {
+		/* Chan, Golub and LeVeque's update joins means and squared deviations. */
+		double n = 0, at = 0, sq = 0;
+		for (size_t b = 0; b < m->blocks; b++) {
+			double nb = (double)rows_in(m, b), d = (double)m->mean[b * m->c + j] - at;
+			sq += (double)m->dev[b * m->c + j] + d * d * n * nb / (n + nb);
+			at += d * nb / (n + nb);
+			n += nb;
+		}
+		mean[j] = (float)at;
+		var[j] = (float)(sq / n);
+	}
+}
