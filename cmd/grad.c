@@ -6,7 +6,7 @@
 /* The settings that a loss or a gradient depends on. */
 static const char *const keys[] = {
 	"label_smoothing", "class_weights", "trainable", "last", "bn", "mode",
-	"modes",	   "seed",	    NULL};
+	"modes",	   "seed",	    "winograd",	 NULL};
 
 static int options(struct call *c, struct options *o, struct et_err *err)
 {

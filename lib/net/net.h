@@ -33,6 +33,7 @@ struct et_train {
 	int save_steps;
 	char *cache; /* "auto", "off" or a size */
 	int cache_variants;
+	int winograd; /* 0 auto, 1 off */
 };
 
 /*

@@ -61,6 +61,8 @@ static const struct et_setting table[] = {
 	 "room for what frozen layers make of the pictures; auto: half of the memory to spare"},
 	{"cache_variants", ET_SET_INT, "K", 0, 1000, "0",
 	 "augment each picture in K ways only, so that their features can be kept; 0: no limit"},
+	{"winograd", ET_SET_CHOICE, "auto|off", 0, 0, "auto",
+	 "3x3 convolutions with fewer products and a little more rounding where that is faster"},
 	{"save_steps", ET_SET_INT, "N", 0, 1000000000, "0",
 	 "steps between checkpoints within an epoch; 0: only at its end"},
 };
@@ -97,6 +99,7 @@ static const size_t place[] = {
 	AT(on_bad_image),
 	AT(cache),
 	AT(cache_variants),
+	AT(winograd),
 	AT(save_steps),
 };
 _Static_assert(ET_COUNT(table) == ET_COUNT(place), "a setting without a place");

@@ -361,7 +361,20 @@ static void lay_out(struct job *j)
 	j->panel = j->depths * j->area;
 }
 
-static void by_tiles(struct job *j, struct et_arena *work)
+/*
+ * Blocks as equal as panels allow, of at most `fit` tiles. Returns the room to make for one: for
+ * the longest that this or a smaller batch has.
+ */
+static size_t share_out(struct job *j, size_t fit)
+{
+	size_t mr = (size_t)j->x->k->mr, blocks = et_ceil_div(j->tiles, fit);
+
+	j->block = round_up(et_ceil_div(j->tiles, blocks), mr);
+	return et_min(fit, round_up(j->tiles, mr));
+}
+
+/* !run: only the scratch. */
+static void by_tiles(struct job *j, struct et_arena *work, bool run)
 {
 	const struct et_kern *k = j->x->k;
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, taps = (size_t)j->taps;
@@ -369,20 +382,19 @@ static void by_tiles(struct job *j, struct et_arena *work)
 
 	j->cols = et_min(round_up(64, nr), round_up(kn, nr));
 	size_t fit = et_max(1, et_wino_cache(k) * 3 / 4 / (taps * (c + j->cols)) / mr) * mr;
-	size_t blocks = et_ceil_div(j->tiles, fit);
-	j->block = round_up(et_ceil_div(j->tiles, blocks), mr);
-	j->v_stride = j->block / mr * j->panel;
-	j->m_stride = taps * product_tap(j, j->block);
+	size_t room = share_out(j, fit);
+	j->v_stride = room / mr * j->panel;
+	j->m_stride = taps * product_tap(j, room);
 	j->u = et_arena_alloc(work, round_up(kn, nr) * c * taps, sizeof(float));
 	j->v = et_arena_alloc(work, threads * j->v_stride, sizeof(float));
 	j->m = et_arena_alloc(work, threads * j->m_stride, sizeof(float));
-	if (et_measuring(work) || !j->m)
+	if (!run || et_measuring(work) || !j->m)
 		return;
 	et_parallel(j->x, et_ceil_div(kn, nr) * et_ceil_div(c, CHUNK), 1, filter_units, j);
 	et_parallel_in(j->x, ET_TEAM_PIECES, j->tiles, j->block, tile_blocks, j);
 }
 
-static void by_filters(struct job *j, struct et_arena *work)
+static void by_filters(struct job *j, struct et_arena *work, bool run)
 {
 	const struct et_kern *k = j->x->k;
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, taps = (size_t)j->taps;
@@ -390,14 +402,13 @@ static void by_filters(struct job *j, struct et_arena *work)
 
 	j->cols = et_min(round_up(64, nr), round_up(kn, nr));
 	size_t fit = et_max(1, SPAN_FLOATS / j->panel) * mr;
-	size_t spans = et_ceil_div(j->tiles, fit);
-	j->block = round_up(et_ceil_div(j->tiles, spans), mr);
+	size_t room = share_out(j, fit);
 	j->u_stride = (size_t)j->n * j->depth * j->cols;
-	j->m_stride = taps * product_tap(j, j->block);
+	j->m_stride = taps * product_tap(j, room);
 	j->u = et_arena_alloc(work, threads * j->u_stride, sizeof(float));
-	j->v = et_arena_alloc(work, j->block / mr * j->panel, sizeof(float));
+	j->v = et_arena_alloc(work, room / mr * j->panel, sizeof(float));
 	j->m = et_arena_alloc(work, threads * j->m_stride, sizeof(float));
-	if (et_measuring(work) || !j->m)
+	if (!run || et_measuring(work) || !j->m)
 		return;
 	for (j->first = 0; j->first < j->tiles; j->first = j->end) {
 		j->end = et_min(j->tiles, j->first + j->block);
@@ -406,9 +417,15 @@ static void by_filters(struct job *j, struct et_arena *work)
 	}
 }
 
+/* Filters so small that they stay in cache whatever goes by. */
+static bool small_filters(const struct job *j)
+{
+	return (double)j->taps * j->g->c * j->g->k < 2 * (double)et_wino_cache(j->x->k);
+}
+
 /*
  * The order that takes less through the caches: the filters once for each block of tiles, or the
- * inputs once for each block of filters.
+ * inputs once for each block of filters. Fewer images never go from filters to tiles.
  */
 static enum et_wino_order order_of(const struct job *j)
 {
@@ -416,7 +433,7 @@ static enum et_wino_order order_of(const struct job *j)
 	double u = taps * j->g->c * j->g->k, v = taps * j->g->c * (double)j->tiles;
 	double block = cache / (taps * (j->g->c + 64)), mr = j->x->k->mr;
 
-	if (u < 2 * cache)
+	if (small_filters(j))
 		return ET_WINO_BY_TILES;
 	return u * (2 + (double)j->tiles / (block < mr ? mr : block)) <= v * (1 + j->g->k / 64.0)
 		       ? ET_WINO_BY_TILES
@@ -429,10 +446,15 @@ void et_wino_rows(const struct et_ctx *x, const struct et_wino_rows *g, struct e
 	size_t mark = et_arena_mark(work);
 
 	lay_out(&j);
-	if ((g->order ? g->order : order_of(&j)) == ET_WINO_BY_TILES)
-		by_tiles(&j, work);
-	else
-		by_filters(&j, work);
+	if ((g->order ? g->order : order_of(&j)) == ET_WINO_BY_FILTERS) {
+		by_filters(&j, work, true);
+	} else {
+		/* A smaller batch may go by filters, and its scratch must not exceed this one's. */
+		if (!g->order && !small_filters(&j))
+			by_filters(&j, work, false);
+		et_arena_release(work, mark);
+		by_tiles(&j, work, true);
+	}
 	et_arena_release(work, mark);
 }
 

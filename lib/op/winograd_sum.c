@@ -155,8 +155,10 @@ static void lay_out(struct job *j)
 		j->z_at[t] = t * (j->block * j->ldz + PAD);
 	}
 	j->u_tap = j->kb * j->ldu + PAD;
-	j->v_stride = j->taps * (j->block * j->ldv + PAD);
-	j->z_stride = j->taps * (j->block * j->ldz + PAD);
+	/* Room for the longest block of any smaller batch. */
+	size_t room = et_min(most, j->tiles);
+	j->v_stride = j->taps * (room * j->ldv + PAD);
+	j->z_stride = j->taps * (room * j->ldz + PAD);
 	j->u_stride = j->taps * j->u_tap;
 }
 

@@ -63,6 +63,7 @@ int et_session_settings(struct et_session *s, const struct cJSON *train, const s
 {
 	ET_TRY(et_machine_ctx(s->env, &s->ctx, err));
 	ET_TRY(et_train_read(&s->t, train, conf, err));
+	s->ctx.direct = s->t.winograd == 1;
 	if (s->batch) {
 		s->t.batch_size = s->batch;
 		s->t.micro_batch = 0;

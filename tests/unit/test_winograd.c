@@ -327,6 +327,52 @@ START_TEST(matrices)
 }
 END_TEST
 
+/* Scratch is planned for the largest batch: a smaller one needs no more. */
+START_TEST(scratch)
+{
+	const int sides[] = {1, 4, 7, 8, 14, 28}, channels_of[] = {32, 64, 128, 200, 256, 512};
+	struct et_ctx x = {.threads = 1 + _i % 3};
+
+	for (size_t isa = 0; (x.k = et_kern_at(isa)); isa++)
+		for (size_t i = 0; i < ET_COUNT(sides) * ET_COUNT(channels_of); i++) {
+			int side = sides[i % ET_COUNT(sides)], c = channels_of[i / ET_COUNT(sides)];
+			size_t rows = 0, sum = 0;
+			for (int n = 1; n <= 40; n++) {
+				struct et_arena a = et_arena_measure(), b = et_arena_measure();
+				struct et_wino_rows g = {.m = 4,
+							 .n = n,
+							 .h = side,
+							 .w = side,
+							 .c = c,
+							 .ph = 1,
+							 .pw = 1,
+							 .p = side,
+							 .q = side,
+							 .k = 2 * c};
+				struct et_wino_sum s = {.m = 4,
+							.n = n,
+							.h = side,
+							.w = side,
+							.c = c,
+							.ph = 1,
+							.pw = 1,
+							.p = side,
+							.q = side,
+							.k = 2 * c};
+				et_wino_rows(&x, &g, &a);
+				et_wino_sum(&x, &s, &b);
+				num_label("%d images of %dx%dx%d, %s", n, side, side, c, x.k->name);
+				ck_assert_msg(a.peak >= rows, "%s: rows: %zu bytes, %zu for fewer",
+					      num_label_text(), a.peak, rows);
+				ck_assert_msg(b.peak >= sum, "%s: sum: %zu bytes, %zu for fewer",
+					      num_label_text(), b.peak, sum);
+				rows = a.peak;
+				sum = b.peak;
+			}
+		}
+}
+END_TEST
+
 /* F(2x2) has no rounding among small integers. */
 START_TEST(integers)
 {
@@ -421,6 +467,7 @@ Suite *suite_winograd(void)
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, matrices, 0, 2);
 	tcase_add_test(tc, by_hand);
+	tcase_add_loop_test(tc, scratch, 0, 3);
 	tcase_add_loop_test(tc, integers, 0, 12);
 	tcase_add_loop_test(tc, rows_oracle, 0, SHAPES / PER_RUN);
 	tcase_add_loop_test(tc, sum_oracle, 0, SHAPES / PER_RUN);
