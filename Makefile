@@ -189,7 +189,7 @@ lint:
 SHELL_SRC = .ci/run $(sort $(wildcard configs/*.sh datasets/*.sh tests/*.sh tests/peers/*.sh tests/cli/*.sh tests/cli/*/*.sh))
 C_SRC = $(sort $(wildcard cmd/*.[ch] lib/*.h lib/*/*.[ch] tests/*/*.[ch]))
 
-# A comparison with a library that nothing else needs.
+# Comparisons with libraries that nothing else needs.
 peers-need:
 	$(Q)printf '#include <oneapi/dnnl/dnnl.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || { \
 		echo "missing oneDNN. On Debian: apt install libdnnl-dev" >&2; exit 1; }
@@ -198,11 +198,11 @@ $(B)/peers-conv: $(B)/tests/peers/onednn.o $(B)/tests/peers/onednn_conv.o $(B)/t
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -ldnnl $(ALL_LDLIBS)
 
-## peers-conv: single convolutions against oneDNN, side by side (PEER_THREADS, PEER_ROUNDS, PEER_RECIPES)
+## peers-conv: single convolutions against oneDNN, side by side (PEER_THREADS, PEER_CONV_ROUNDS, PEER_RECIPES)
 peers-conv: $(B)/peers-conv
-	OMP_NUM_THREADS=$(PEER_THREADS) OMP_PROC_BIND=true $< $(PEER_ROUNDS) $(PEER_RECIPES)
+	OMP_NUM_THREADS=$(PEER_THREADS) OMP_PROC_BIND=true $< $(PEER_CONV_ROUNDS) $(PEER_RECIPES)
 PEER_THREADS ?= 2
-PEER_ROUNDS ?= 40
+PEER_CONV_ROUNDS ?= 40
 PEER_RECIPES ?= filter:2 filter:4
 
 # OMP_PROC_BIND would keep all threads of OpenBLAS where the first one is.
@@ -223,10 +223,14 @@ $(B)/peers-step: $(B)/tests/peers/step.o $(B)/libedgetrain.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-## bench-peers: whole training steps against PyTorch, time and memory (Debian: python3-torch python3-torchvision), then peers-gemm
-bench-peers: $(B)/peers-step $(B)/peers-gemm
+## peers-step: whole training steps against PyTorch, time and memory (python3-torchvision; PEER_ROUNDS, PEER_WORKS)
+peers-step: $(B)/peers-step
 	STEP=$< tests/peers/steps.sh
-	GEMM=$(B)/peers-gemm tests/peers/gemm.sh $(PEER_GEMM_ROUNDS) $(PEER_GEMM)
+
+## bench-peers: every comparison in turn; PEER_PARTS, "step gemm conv", may name fewer
+bench-peers:
+	$(Q)for part in $(PEER_PARTS); do $(SUBMAKE) peers-$$part || exit; done
+PEER_PARTS ?= step gemm conv
 
 ## peers-grad: gradients of whole networks against PyTorch (Debian: python3-torch python3-torchvision)
 peers-grad: all
@@ -257,4 +261,4 @@ help:
 
 .FORCE:
 .PHONY: all deps demo check check-unit check-only lint asm-report asm-report-only peers-conv peers-need peers-gemm \
-	peers-gemm-need bench-peers peers-grad install clean help .FORCE
+	peers-gemm-need peers-step bench-peers peers-grad install clean help .FORCE

@@ -1,10 +1,13 @@
 /*
  * Whole training steps of ours on random pictures, timed: one work a process, so that its peak
- * memory is its own. Prints one line: forward, backward and step in milliseconds (medians), and
- * resident megabytes at most.
+ * memory is its own. Prints one line: forward, backward and step in milliseconds (medians),
+ * resident megabytes at most, and how many of them are kept features.
  *
- *   step SPEC SIZE BATCH LAST MODE THREADS STEPS      LAST 0: everything trains, batch norm by
- *                                                     batch; else frozen
+ *   step SPEC SIZE BATCH LAST MODE THREADS STEPS [EPOCH]
+ *
+ * LAST 0: everything trains, batch norm by batch; else frozen. EPOCH: steps of a second epoch over
+ * so many batches, after a first one in which `fit`'s feature cache has kept what the frozen layers
+ * make of their pictures.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +16,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "net/net.h"
+#include "run/cache.h"
 
 #define STEPS_MAX 1000
 
@@ -21,8 +24,10 @@ struct work {
 	struct et_net net;
 	struct et_train train;
 	int batch, steps;
-	float *x;
-	int32_t *label;
+	size_t floats; /* of a batch */
+	struct et_batch b;
+	struct et_cache cache;
+	uint32_t epoch; /* batches in the first epoch whose features are kept; 0: they are not */
 	double forward[STEPS_MAX], backward[STEPS_MAX], step[STEPS_MAX];
 };
 
@@ -46,35 +51,68 @@ static double median(double *v, int n)
 	return v[n / 2];
 }
 
+/* The next batch: pictures not seen before, or those of a second epoch, of which nothing is
+ * decoded.
+ */
+static void next_batch(struct work *w, uint32_t number)
+{
+	struct et_rng r = et_rng_open(1, ET_STREAM_TEST, number, 0);
+	bool decoded = false;
+
+	for (uint32_t i = 0; i < (uint32_t)w->batch; i++) {
+		if (w->epoch) {
+			w->b.sample[i] = number % w->epoch * (uint32_t)w->batch + i;
+			w->b.known[i] = et_cache_known(&w->cache, 0, w->b.sample[i]);
+		}
+		decoded |= !w->b.known[i];
+	}
+	if (w->epoch && decoded != (number < w->epoch)) {
+		fprintf(stderr, "step: features are not kept\n");
+		exit(1);
+	}
+	for (size_t i = 0; decoded && i < w->floats; i++)
+		w->b.x[i] = et_rng_normal(&r);
+}
+
+/* Step `number`, in the parts that lib/run/step.c times. i: where its times go, if not negative. */
+static void one_step(struct work *w, uint32_t number, int i)
+{
+	const struct et_rule rule = {.lr = 1e-3f, .momentum = 0.9f, .weight_decay = 1e-4f};
+	struct et_pass pass = {
+		.x = w->b.x, .n = w->batch, .training = true, .step = number, .rule = &rule};
+	struct et_loss_sum sum = {0};
+	double norm, t0 = et_now();
+
+	et_net_zero_grad(&w->net);
+	et_cache_begin(&w->cache, &w->b, 0, w->floats / (size_t)w->batch, &pass);
+	et_net_forward(&w->net, &pass);
+	et_cache_end(&w->cache, &w->b, 0, &pass);
+	double t1 = et_now();
+	et_net_loss(&w->net, &pass, w->b.label, w->batch, true, &sum);
+	double t2 = et_now();
+	const char *lost = et_net_update(&w->net, &w->train, 1e-3, pass.step, &norm);
+	double t3 = et_now();
+	if (lost) {
+		fprintf(stderr, "step: %s became NaN\n", lost);
+		exit(1);
+	}
+	if (i < 0)
+		return;
+	w->forward[i] = t1 - t0;
+	w->backward[i] = t2 - t1 - w->net.update_s;
+	w->step[i] = t3 - t0;
+}
+
 static void run(void *arg)
 {
 	struct work *w = arg;
-	const struct et_rule rule = {.lr = 1e-3f, .momentum = 0.9f, .weight_decay = 1e-4f};
+	uint32_t unseen = w->epoch ? w->epoch : 1, number = 0;
 
-	for (int i = -2; i < w->steps; i++) { /* two to warm up */
-		struct et_pass pass = {.x = w->x,
-				       .n = w->batch,
-				       .training = true,
-				       .step = (uint64_t)(i + 2),
-				       .rule = &rule};
-		struct et_loss_sum sum = {0};
-		double norm, t0 = et_now();
-		et_net_zero_grad(&w->net);
-		et_net_forward(&w->net, &pass);
-		double t1 = et_now();
-		et_net_loss(&w->net, &pass, w->label, w->batch, true, &sum);
-		double t2 = et_now();
-		const char *lost = et_net_update(&w->net, &w->train, 1e-3, pass.step, &norm);
-		double t3 = et_now();
-		if (lost) {
-			fprintf(stderr, "step: %s became NaN\n", lost);
-			exit(1);
-		}
-		if (i < 0)
-			continue;
-		w->forward[i] = t1 - t0;
-		w->backward[i] = t2 - t1 - w->net.update_s;
-		w->step[i] = t3 - t0;
+	for (int i = -2; i < w->steps; number++) { /* two to warm up */
+		if (number < unseen || w->epoch)
+			next_batch(w, number);
+		one_step(w, number, i);
+		i += number + 1 >= w->epoch;
 	}
 }
 
@@ -116,15 +154,22 @@ static void open_work(struct work *w, struct et_spec *spec, const struct et_ctx 
 	     &err);
 	must(et_net_alloc(&w->net, &err), &err);
 	et_net_init(&w->net, 1);
-	size_t floats = (size_t)w->batch * et_shape_count(spec->input);
-	w->x = et_calloc(floats, sizeof(float));
-	w->label = et_calloc((size_t)w->batch, sizeof(int32_t));
-	if (!w->x || !w->label)
+	w->floats = (size_t)w->batch * et_shape_count(spec->input);
+	w->b = (struct et_batch){.n = (size_t)w->batch,
+				 .x = et_calloc(w->floats, sizeof(float)),
+				 .label = et_calloc((size_t)w->batch, sizeof(int32_t)),
+				 .sample = et_calloc((size_t)w->batch, sizeof(uint32_t)),
+				 .known = et_calloc((size_t)w->batch, sizeof(bool))};
+	if (!w->b.x || !w->b.label || !w->b.sample || !w->b.known)
 		exit(1);
-	for (size_t i = 0; i < floats; i++)
-		w->x[i] = et_rng_normal(&r);
 	for (int i = 0; i < w->batch; i++)
-		w->label[i] = (int32_t)et_rng_below(&r, (uint32_t)spec->classes);
+		w->b.label[i] = (int32_t)et_rng_below(&r, (uint32_t)spec->classes);
+	if (!w->epoch)
+		return;
+	uint32_t pictures = w->epoch * (uint32_t)w->batch;
+	must(et_cache_open(&w->cache, et_net_features(&w->net, true), pictures, 1, pictures,
+			   (size_t)w->batch, NULL, &err),
+	     &err);
 }
 
 int main(int argc, char **argv)
@@ -133,21 +178,23 @@ int main(int argc, char **argv)
 	struct et_spec spec;
 	struct rusage use;
 
-	if (argc != 8) {
-		fprintf(stderr, "usage: step SPEC SIZE BATCH LAST MODE THREADS STEPS\n");
+	if (argc != 8 && argc != 9) {
+		fprintf(stderr, "usage: step SPEC SIZE BATCH LAST MODE THREADS STEPS [EPOCH]\n");
 		return 64;
 	}
 	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = atoi(argv[6])};
 	w.batch = atoi(argv[3]);
 	w.steps = atoi(argv[7]);
-	if (w.batch < 1 || w.steps < 1 || w.steps > STEPS_MAX || ctx.threads < 1)
+	int epoch = argc == 9 ? atoi(argv[8]) : 0;
+	w.epoch = epoch > 0 ? (uint32_t)epoch : 0;
+	if (epoch < 0 || w.batch < 1 || w.steps < 1 || w.steps > STEPS_MAX || ctx.threads < 1)
 		return 64;
 	read_spec(&spec, argv[1], atoi(argv[2]));
 	open_work(&w, &spec, &ctx, atoi(argv[4]), argv[5]);
 	et_team_run(&w.net.ctx, run, &w);
 	getrusage(RUSAGE_SELF, &use);
-	printf("%.3f %.3f %.3f %.1f\n", median(w.forward, w.steps) * 1e3,
+	printf("%.3f %.3f %.3f %.1f %.1f\n", median(w.forward, w.steps) * 1e3,
 	       median(w.backward, w.steps) * 1e3, median(w.step, w.steps) * 1e3,
-	       (double)use.ru_maxrss * 1024 / 1e6);
+	       (double)use.ru_maxrss * 1024 / 1e6, (double)w.cache.bytes / 1e6);
 	return 0;
 }
