@@ -4,6 +4,18 @@
  */
 #define NV (NR / VL)
 
+/*
+ * Asks for the lines of C before the sums whose results go there: what is not in a near cache
+ * arrives meanwhile.
+ */
+#define PREFETCH_TILE(NW)                                                                          \
+	ET_UNROLL(16)                                                                              \
+	for (int i = 0; i < MR; i++) {                                                             \
+		__builtin_prefetch(c + i * ldc, 1);                                                \
+		if (NW * VL > 16)                                                                  \
+			__builtin_prefetch(c + i * ldc + NW * VL - 1, 1);                          \
+	}
+
 /* The tile of NW vectors a row to memory; unrolled, so that the accumulators stay registers. */
 #define STORE_TILE(NW)                                                                             \
 	if (add) {                                                                                 \
@@ -66,10 +78,17 @@ GEMM(gemm_k2, 2)
 #define GEMM_R	gemm_k
 #define GEMM_RV gemm_kv
 #else
+#if VL == 8
+#define DEPTHS ET_UNROLL(4)
+#else
+#define DEPTHS
+#endif
 #define GEMM(name, NW, A)                                                                          \
 	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
 	{                                                                                          \
 		vf acc[MR][NW] = {{{0}}};                                                          \
+		PREFETCH_TILE(NW)                                                                  \
+		DEPTHS                                                                             \
 		for (size_t p = 0; p < k; p++, b += NR) {                                          \
 			vf bv[NW];                                                                 \
 			ET_UNROLL(4)                                                               \
