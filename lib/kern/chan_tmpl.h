@@ -64,26 +64,62 @@ static void col_sum(size_t rows, size_t c, const float *x, float *sum)
 	row_sum(rows, c, c, x, sum);
 }
 
-static void col_sqdev(size_t rows, size_t ld, size_t c, const float *x, const float *mean,
-		      float *sum)
+/* Rows summed apart before they join the sum: its rounding grows with the longer of both counts. */
+#define STRIP 32
+
+/*
+ * total[i] = sums of u vectors of channels: of x, or, squared, of x's squares about `mean`; the
+ * last vector has len lanes.
+ */
+ET_INLINE void strip_sums(size_t rows, size_t ld, const float *x, const vf *mean, bool squared,
+			  size_t u, size_t len, vf *total)
+{
+	for (size_t r = 0; r < rows;) {
+		size_t end = rows - r < STRIP ? rows : r + STRIP;
+		vf s[4] = {{0}};
+		for (; r < end; r++)
+			ET_UNROLL(4)
+		for (size_t i = 0; i < u; i++) {
+			vf v = load_upto(x + r * ld + i * VL, len);
+			if (squared)
+				v = (v - mean[i]) * (v - mean[i]);
+			s[i] += v;
+		}
+		ET_UNROLL(4)
+		for (size_t i = 0; i < u; i++)
+			total[i] += s[i];
+	}
+}
+
+/* The mean of u vectors of channels, then squares about it while the rows are near. */
+ET_INLINE void moments_of(size_t rows, size_t ld, const float *x, float *mean, float *sq, size_t u,
+			  size_t len)
+{
+	const vf part = vf_set1(1.0f / (float)rows);
+	vf m[4] = {{0}}, s[4] = {{0}};
+
+	strip_sums(rows, ld, x, m, false, u, len, m);
+	ET_UNROLL(4)
+	for (size_t i = 0; i < u; i++)
+		m[i] *= part;
+	strip_sums(rows, ld, x, m, true, u, len, s);
+	ET_UNROLL(4)
+	for (size_t i = 0; i < u; i++) {
+		store_upto(mean + i * VL, m[i], len);
+		store_upto(sq + i * VL, s[i], len);
+	}
+}
+#undef STRIP
+
+static void col_moments(size_t rows, size_t ld, size_t c, const float *x, float *mean, float *sq)
 {
 	size_t j = 0;
-	for (; j + VL <= c; j += VL) {
-		vf s = {0}, m = vf_load(mean + j);
-		for (size_t r = 0; r < rows; r++) {
-			vf d = vf_load(x + r * ld + j) - m;
-			s += d * d;
-		}
-		vf_store(sum + j, s);
-	}
-	for (; j < c; j++) {
-		float s = 0;
-		for (size_t r = 0; r < rows; r++) {
-			float d = x[r * ld + j] - mean[j];
-			s += d * d;
-		}
-		sum[j] = s;
-	}
+	for (; j + 4 * VL <= c; j += 4 * VL)
+		moments_of(rows, ld, x + j, mean + j, sq + j, 4, VL);
+	for (; j + VL <= c; j += VL)
+		moments_of(rows, ld, x + j, mean + j, sq + j, 1, VL);
+	if (j < c)
+		moments_of(rows, ld, x + j, mean + j, sq + j, 1, c - j);
 }
 
 /* dy where the activation after batch norm lets it pass, 0 elsewhere; NaN passes, as in act. */

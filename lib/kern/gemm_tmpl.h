@@ -8,12 +8,12 @@
  * Asks for the lines of C before the sums whose results go there: what is not in a near cache
  * arrives meanwhile.
  */
-#define PREFETCH_TILE(NW)                                                                          \
-	ET_UNROLL(16)                                                                              \
-	for (int i = 0; i < MR; i++) {                                                             \
-		__builtin_prefetch(c + i * ldc, 1);                                                \
-		if (NW * VL > 16)                                                                  \
-			__builtin_prefetch(c + i * ldc + NW * VL - 1, 1);                          \
+#define PREFETCH_TILE(NW)                                                 \
+	ET_UNROLL(16)                                                     \
+	for (int i = 0; i < MR; i++) {                                    \
+		__builtin_prefetch(c + i * ldc, 1);                       \
+		if (NW * VL > 16)                                         \
+			__builtin_prefetch(c + i * ldc + NW * VL - 1, 1); \
 	}
 
 /* The tile of NW vectors a row to memory; unrolled, so that the accumulators stay registers. */
@@ -77,6 +77,7 @@ GEMM(gemm_k2, 2)
 /* Depth-major here too: the lanes of one A vector are four rows. */
 #define GEMM_R	gemm_k
 #define GEMM_RV gemm_kv
+#define GEMM_S	NULL
 #else
 #if VL == 8
 #define DEPTHS ET_UNROLL(4)
@@ -113,6 +114,55 @@ GEMM(gemm_r1, 1, a[(size_t)i * ET_KC_MAX + p])
 #undef GEMM
 #define GEMM_R	gemm_r
 #define GEMM_RV gemm_rv
+#define GEMM_S	gemm_s
+
+/*
+ * Rows where they lie. Every third row has a pointer; the others are one and two strides from it:
+ * few enough registers for all rows of the tile.
+ */
+#define GEMM(name, NW)                                                                            \
+	static void name(size_t segments, const struct et_stretch *s, size_t lda, const float *b, \
+			 float *c, size_t ldc, bool add)                                          \
+	{                                                                                         \
+		vf acc[MR][NW] = {{{0}}};                                                         \
+		PREFETCH_TILE(NW)                                                                 \
+		for (; segments; segments--, s++) {                                               \
+			const float *a[(MR + 2) / 3];                                             \
+			ET_UNROLL(8)                                                              \
+			for (int i = 0; i < (MR + 2) / 3; i++)                                    \
+				a[i] = s->a + 3 * (size_t)i * lda;                                \
+			for (size_t p = 0; p < s->len; p++, b += NR) {                            \
+				vf bv[NW];                                                        \
+				ET_UNROLL(4)                                                      \
+				for (int j = 0; j < NW; j++)                                      \
+					bv[j] = vf_load(b + j * VL);                              \
+				ET_UNROLL(16)                                                     \
+				for (int i = 0; i < MR; i++) {                                    \
+					vf av = vf_set1(a[i / 3][(size_t)(i % 3) * lda]);         \
+					ET_UNROLL(4)                                              \
+					for (int j = 0; j < NW; j++)                              \
+						acc[i][j] += av * bv[j];                          \
+				}                                                                 \
+				ET_UNROLL(8)                                                      \
+				for (int i = 0; i < (MR + 2) / 3; i++)                            \
+					a[i]++;                                                   \
+			}                                                                         \
+		}                                                                                 \
+		STORE_TILE(NW)                                                                    \
+	}
+
+GEMM(gemm_s2, NV)
+GEMM(gemm_s1, 1)
+#undef GEMM
+
+static void gemm_s(size_t segments, const struct et_stretch *s, size_t lda, const float *b,
+		   float *c, size_t ldc, bool add, int vectors)
+{
+	if (vectors == 1)
+		gemm_s1(segments, s, lda, b, c, ldc, add);
+	else
+		gemm_s2(segments, s, lda, b, c, ldc, add);
+}
 
 static void gemm_rv(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add,
 		    int vectors)

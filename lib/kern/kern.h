@@ -82,11 +82,17 @@ struct et_wino_tile {
 	int i0, i1, j0, j1;
 };
 
+/* Consecutive depths of the first row of a tile; see gemm_s. */
+struct et_stretch {
+	const float *a;
+	size_t len;
+};
+
 struct et_kern {
 	const char *name; /* generic, avx2, avx512, neon */
 	int vl;		  /* floats in a vector */
 	int mr, nr, kc;	  /* tile of the micro-kernel; depth of a packed block */
-	int mc, nc;	  /* rows and columns of a packed block: multiples of mr and nr */
+	int nc;		  /* columns of a packed block where caches are unknown: a multiple of nr */
 
 	/*
 	 * c[i*ldc + j] (acc ? += : =) sum over p < k of A(i,p) * b[p*nr + j], i < mr, j < nr.
@@ -105,6 +111,14 @@ struct et_kern {
 
 	/* Where gemm_r has A(i,p) in its panels: a[i*r_row + p*r_depth]. */
 	int r_row, r_depth;
+
+	/*
+	 * gemm_rv on rows where they lie: A(i,p) = s[0].a[i*lda + p] for p < s[0].len, then the
+	 * next segment. Bit for bit what gemm_rv makes of the packed rows. NULL where tiles want
+	 * their rows packed.
+	 */
+	void (*gemm_s)(size_t segments, const struct et_stretch *s, size_t lda, const float *b,
+		       float *c, size_t ldc, bool acc, int vectors);
 
 	/* Packs depths k0..k0+len of mr rows, rows[i] pointing at the row's len contiguous values;
 	 * NULL: zeros.
@@ -193,9 +207,12 @@ struct et_kern {
 		       float *y);
 	/* sum[ch] = sum over rows of x; overwrites. */
 	void (*col_sum)(size_t rows, size_t c, const float *x, float *sum);
-	/* sum[ch] = sum over rows, ld floats apart, of (x - mean[ch])^2; overwrites. */
-	void (*col_sqdev)(size_t rows, size_t ld, size_t c, const float *x, const float *mean,
-			  float *sum);
+	/*
+	 * mean[ch] over rows rows > 0 of x, ld floats apart, and sq[ch] = the sum of (x -
+	 * mean[ch])^2; overwrites.
+	 */
+	void (*col_moments)(size_t rows, size_t ld, size_t c, const float *x, float *mean,
+			    float *sq);
 	/*
 	 * s1[ch] = sum dy', s2[ch] = sum dy' * (x - mean[ch]); overwrites. dy' is dy where p's
 	 * activation lets the gradient pass at x * scale[ch] + shift[ch], 0 elsewhere; p may be

@@ -7,25 +7,21 @@
 #define MR 14
 #define NR 32
 #define KC 256
-#define MC (MR * 12)
 #define NC 512
 #elif VL == 8
 #define MR 6
 #define NR 16
 #define KC 256
-#define MC (MR * 24)
 #define NC 512
 #elif defined(__aarch64__) || defined(__ARM_NEON)
 #define MR 8
 #define NR 12
 #define KC 256
-#define MC (MR * 14)
 #define NC (NR * 64)
 #else
 #define MR 4
 #define NR 8
 #define KC 256
-#define MC (MR * 24)
 #define NC 512
 #endif
 
@@ -60,12 +56,12 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.mr = MR,
 	.nr = NR,
 	.kc = KC,
-	.mc = MC,
 	.nc = NC,
 	.gemm_k = gemm_k,
 	.gemm_r = GEMM_R,
 	.gemm_kv = gemm_kv,
 	.gemm_rv = GEMM_RV,
+	.gemm_s = GEMM_S,
 	.r_row = VL == 4 ? 1 : ET_KC_MAX,
 	.r_depth = VL == 4 ? MR : 1,
 	.pack_r = pack_r,
@@ -92,7 +88,7 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.hardswish_bwd = hardswish_bwd,
 	.affine = affine,
 	.col_sum = col_sum,
-	.col_sqdev = col_sqdev,
+	.col_moments = col_moments,
 	.col_bn_bwd = col_bn_bwd,
 	.bn_dx = bn_dx,
 	.dw_forward = dw_forward,

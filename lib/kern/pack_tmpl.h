@@ -11,19 +11,6 @@ ET_INLINE vf prologue_vf(vf x, const float *scale, const float *shift, enum et_a
 	return act_vf(x * vf_load_part(scale, len) + vf_load_part(shift, len), act);
 }
 
-ET_INLINE vf load_upto(const float *p, size_t len)
-{
-	return len == VL ? vf_load(p) : vf_load_part(p, len);
-}
-
-ET_INLINE void store_upto(float *p, vf v, size_t len)
-{
-	if (len == VL)
-		vf_store(p, v);
-	else
-		vf_store_part(p, v, len);
-}
-
 #if VL == 4
 /* Depths p .. p+len of four rows, as columns i .. i+4 of dst; len <= VL. */
 ET_INLINE void pack_quad(float *dst, size_t p, size_t len, const float *const *rows,
@@ -108,17 +95,11 @@ static void pack_rp(float *dst, size_t k0, size_t len, const float *const *rows,
 
 static void pack_k(float *dst, size_t k, const float *src, size_t ld, size_t cols)
 {
-	if (cols == MR) {
-		for (size_t p = 0; p < k; p++)
-			memcpy(dst + p * MR, src + p * ld, MR * sizeof(float));
-		return;
-	}
-	for (size_t p = 0; p < k; p++) {
-		size_t i = 0;
-		for (; i < cols; i++)
-			dst[p * MR + i] = src[p * ld + i];
-		for (; i < MR; i++)
-			dst[p * MR + i] = 0;
+	for (size_t p = 0; p < k; p++, dst += MR, src += ld)
+		ET_UNROLL(4)
+	for (size_t i = 0; i < MR; i += VL) {
+		size_t room = MR - i < VL ? MR - i : VL, len = i < cols ? cols - i : 0;
+		store_upto(dst + i, load_upto(src + i, len < room ? len : room), room);
 	}
 }
 

@@ -97,6 +97,20 @@ ET_INLINE void vf_store_part(float *p, vf v, size_t n)
 #endif
 }
 
+/* len <= VL floats, all of a vector among them. */
+ET_INLINE vf load_upto(const float *p, size_t len)
+{
+	return len == VL ? vf_load(p) : vf_load_part(p, len);
+}
+
+ET_INLINE void store_upto(float *p, vf v, size_t len)
+{
+	if (len == VL)
+		vf_store(p, v);
+	else
+		vf_store_part(p, v, len);
+}
+
 /* Transposes VL rows of VL lanes in place: lane j of v[i] and lane i of v[j] change places. */
 ET_INLINE void vf_transpose(vf v[VL])
 {

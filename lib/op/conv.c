@@ -132,11 +132,17 @@ static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n
 	for (int group = 0; group < groups; group++) {
 		int k0 = group * kn;
 		struct et_epilogue e = {0};
+		struct et_moments moments;
 		if (epi) {
 			e.scale = epi->scale ? epi->scale + k0 : NULL;
 			e.shift = epi->shift ? epi->shift + k0 : NULL;
 			e.residual = epi->residual ? epi->residual + k0 : NULL;
 			e.act = epi->act;
+		}
+		if (epi && epi->moments) {
+			moments.mean = epi->moments->mean + k0;
+			moments.var = epi->moments->var + k0;
+			e.moments = &moments;
 		}
 		struct et_gemm_rows m = {
 			.a = input_view(g, n, in, pro, group, &t, et_measuring(work)),
@@ -165,7 +171,7 @@ void et_conv_forward(const struct et_ctx *x, const struct et_conv *g, int n, con
 		et_depthwise_forward(x, g, n, in, pro, w, epi, y, work);
 	else
 		forward_dense(x, g, n, in, pro, w, epi, y, work);
-	if (epi && epi->moments && !et_conv_depthwise(g)) /* which gathers them itself */
+	if (epi && epi->moments && (m || et_conv_depthwise(g)))
 		et_bn_stats(x, (size_t)n * (size_t)g->p * (size_t)g->q, g->k, y, epi->moments->mean,
 			    epi->moments->var, work);
 }

@@ -3,20 +3,20 @@
  * from memory twice; here a block of kc pixels of it is used for both while it is in the cache.
  *
  * The bits are those of the two GEMMs: an element of dx is a chain over depth blocks of kc filters;
- * an element of dw has the sums of blocks of kc pixels added to it in the order of the pixels.
- * Threads take blocks in that order and leave the sums of each in a ring, from which whoever comes
- * by adds them to dw, in their order.
+ * an element of dw has sums over pixels added to it in the order of the pixels, each over a block
+ * of kc or a chunk of several, as et_gemm_sum has them. Threads take these in that order and leave
+ * the sums of each in a ring, from which whoever comes by adds them to dw, in their order.
  */
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "op/gather.h"
+#include "op/gemm.h"
 
 struct ring {
 	size_t slots;
 	float *sums;		/* [slots][k][c] */
-	_Atomic uint32_t *full; /* [slots] 1 + the block whose sums are there */
-	_Atomic uint32_t next;	/* the block that dw needs next */
+	_Atomic uint32_t *full; /* [slots] 1 + the chunk whose sums are there */
+	_Atomic uint32_t next;	/* the chunk that dw needs next */
 	atomic_flag busy;	/* somebody adds */
 };
 
@@ -24,6 +24,7 @@ struct walk {
 	const struct et_ctx *x;
 	struct et_gather dy, in; /* plain matrices */
 	size_t pixels, depth, cols;
+	size_t chunk; /* pixels summed apart */
 	const float *w;
 	float *dx, *dw;
 	float *packed_w, *pa, *pb;
@@ -80,17 +81,17 @@ static void drain(struct walk *v)
 	}
 }
 
-/* A place for the sums of a block. Blocks before it are done or at work: one of them will be next.
+/* A place for the sums of a chunk. Those before it are done or at work: one of them will be next.
  */
-static float *place(struct walk *v, uint32_t block)
+static float *place(struct walk *v, uint32_t chunk)
 {
 	struct ring *r = &v->ring;
 
-	while (block - atomic_load(&r->next) >= r->slots) {
+	while (chunk - atomic_load(&r->next) >= r->slots) {
 		drain(v);
 		sched_yield();
 	}
-	return r->sums + block % r->slots * v->depth * v->cols;
+	return r->sums + chunk % r->slots * v->depth * v->cols;
 }
 
 /* ---- one block of pixels --------------------------------------------------------------------- */
@@ -154,7 +155,7 @@ static void data_block(const struct walk *v, size_t m, size_t count, float *pa)
 	}
 }
 
-static void blocks(void *arg, size_t begin, size_t end, int thread)
+static void chunks(void *arg, size_t begin, size_t end, int thread)
 {
 	struct walk *v = arg;
 	const struct et_kern *k = v->x->k;
@@ -162,17 +163,18 @@ static void blocks(void *arg, size_t begin, size_t end, int thread)
 	float *pa = v->pa + (size_t)thread * (size_t)k->mr * ET_KC_MAX;
 	float *pb = v->pb + (size_t)thread * v->pb_stride;
 
-	for (size_t b = begin; b < end; b++) {
-		size_t m = b * kc, count = et_min(kc, v->pixels - m);
-		if (v->ring.slots) {
-			float *sums = place(v, (uint32_t)b);
-			weight_block(v, m, count, pa, pb, sums, false);
-			atomic_store(&v->ring.full[b % v->ring.slots], (uint32_t)b + 1);
-			drain(v);
-		} else {
-			weight_block(v, m, count, pa, pb, v->dw, true);
+	for (size_t i = begin; i < end; i++) {
+		size_t from = i * v->chunk, to = et_min(from + v->chunk, v->pixels);
+		float *sums = v->ring.slots ? place(v, (uint32_t)i) : v->dw;
+		for (size_t m = from; m < to; m += kc) {
+			size_t count = et_min(kc, to - m);
+			weight_block(v, m, count, pa, pb, sums, !v->ring.slots || m > from);
+			data_block(v, m, count, pa);
 		}
-		data_block(v, m, count, pa);
+		if (v->ring.slots) {
+			atomic_store(&v->ring.full[i % v->ring.slots], (uint32_t)i + 1);
+			drain(v);
+		}
 	}
 }
 
@@ -206,8 +208,9 @@ void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const 
 			 .w = w,
 			 .dx = dx,
 			 .dw = dw};
-	size_t wide = et_ceil_div(v.cols, nr) * nr, count = et_ceil_div(v.pixels, kc);
+	size_t wide = et_ceil_div(v.cols, nr) * nr, count;
 	struct ring *r = &v.ring;
+	bool several;
 
 	v.dy = matrix(dy, v.pixels, g->k);
 	v.in = matrix(in, v.pixels, g->c);
@@ -216,8 +219,13 @@ void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const 
 	v.packed_w = et_arena_alloc(work, wide * v.depth, sizeof(float));
 	v.pa = et_arena_alloc(work, threads * (size_t)x->k->mr * ET_KC_MAX, sizeof(float));
 	v.pb = et_arena_alloc(work, threads * v.pb_stride, sizeof(float));
-	/* One thread alone adds to dw itself. */
-	r->slots = threads > 1 ? 2 * threads : 0;
+	v.chunk = et_gemm_sum_chunk(x->k, v.depth, v.cols, v.pixels);
+	several = v.chunk > 0;
+	if (!several)
+		v.chunk = kc;
+	count = et_ceil_div(v.pixels, v.chunk);
+	/* One thread alone adds blocks to dw itself. */
+	r->slots = threads > 1 ? 2 * threads : several;
 	r->sums = et_arena_alloc(work, r->slots * v.depth * v.cols, sizeof(float));
 	r->full = et_arena_alloc(work, r->slots, sizeof(*r->full));
 	if (!et_measuring(work) && r->full) {
@@ -226,7 +234,7 @@ void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const 
 		atomic_init(&r->next, 0);
 		atomic_flag_clear(&r->busy);
 		pack_weights(&v);
-		et_parallel_in(x, count, count, 1, blocks, &v);
+		et_parallel_in(x, count, count, 1, chunks, &v);
 	}
 	et_arena_release(work, mark);
 }

@@ -109,6 +109,71 @@ void et_gather_rows(const struct et_kern *k, const struct et_gather *a, size_t m
 	}
 }
 
+/* Are all rows one after the other in memory, images included? */
+static bool in_a_row(const struct et_gather *a)
+{
+	return a->taps == 1 && a->sh == 1 && a->sw == 1 && a->gh == a->h && a->gw == a->w &&
+	       a->y[0] == 0 && a->x[0] == 0;
+}
+
+size_t et_gather_in_place(const struct et_gather *a, size_t m, size_t rows, size_t k0, size_t kb,
+			  struct et_stretch at[ET_STRETCHES], size_t *lda)
+{
+	size_t cn = (size_t)a->cn, c = (size_t)a->c, n = 0;
+	struct et_cursor first, last;
+
+	*lda = (size_t)a->sw * c;
+	if (a->pro || *lda % 1024 == 0) /* such rows evict each other from the cache */
+		return 0;
+	if (in_a_row(a)) {
+		at[0] = (struct et_stretch){a->src + m * c + (size_t)a->c0 + k0, kb};
+		return 1;
+	}
+	et_cursor_open(&first, a, m);
+	if (first.j + (int)rows > a->gw)
+		return 0;
+	last = first;
+	last.j += (int)rows - 1;
+	for (size_t done = 0; done < kb;) {
+		int t = (int)((k0 + done) / cn);
+		size_t ch = (k0 + done) % cn, len = et_min(cn - ch, kb - done);
+		const float *p = pixel(a, &first, t);
+		if (!p || !pixel(a, &last, t))
+			return 0;
+		if (n && at[n - 1].a + at[n - 1].len == p + ch) {
+			at[n - 1].len += len;
+		} else {
+			if (n == ET_STRETCHES)
+				return 0;
+			at[n++] = (struct et_stretch){p + ch, len};
+		}
+		done += len;
+	}
+	return n;
+}
+
+/*
+ * Depths whose taps t .. t+run are partly padding: values ch .. ch+len of those merged taps, one by
+ * one, where pack_rows has put zeros.
+ */
+static void pack_edges(const struct et_gather *a, size_t m, size_t kb, int t, int run, size_t ch,
+		       size_t len, float *dst, size_t ld)
+{
+	struct et_cursor at;
+	size_t cn = (size_t)a->cn;
+
+	et_cursor_open(&at, a, m);
+	for (size_t p = 0; p < kb; p++, et_cursor_next(&at, a)) {
+		if (pixel(a, &at, t) && pixel(a, &at, t + run - 1))
+			continue;
+		for (size_t i = ch; i < ch + len; i++) {
+			const float *q = pixel(a, &at, t + (int)(i / cn));
+			if (q)
+				dst[p * ld + i - ch] = q[i % cn];
+		}
+	}
+}
+
 void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_t m, size_t kb,
 		       size_t col, size_t cols, float *dst)
 {
@@ -118,22 +183,26 @@ void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_
 	struct et_prologue pro = a->pro ? prologue_at(a, 0) : (struct et_prologue){0};
 
 	for (size_t done = 0; done < cols;) {
-		int t = (int)((col + done) / cn);
-		size_t ch = (col + done) % cn, end = et_min(done + cn - ch, cols);
+		int t = (int)((col + done) / cn), run = run_length(a, t);
+		size_t ch = (col + done) % cn, end = et_min(done + (size_t)run * cn - ch, cols);
 		struct et_cursor at;
 
 		et_cursor_open(&at, a, m);
 		for (size_t p = 0; p < kb; p++) {
 			ptr[p] = pixel(a, &at, t);
+			if (run > 1 && !pixel(a, &at, t + run - 1))
+				ptr[p] = NULL;
 			et_cursor_next(&at, a);
 		}
-		while (done < end) { /* one panel's part of this tap */
+		while (done < end) { /* one panel's part of these taps */
 			size_t in = done % nr, len = et_min(nr - in, end - done);
 			float *to = dst + (done / nr) * nr * kb + in;
 			if (a->pro)
 				k->pack_rows_p(to, nr, kb, ptr, ch, len, &pro);
 			else
 				k->pack_rows(to, nr, kb, ptr, ch, len);
+			if (run > 1)
+				pack_edges(a, m, kb, t, run, ch, len, to, nr);
 			done += len;
 			ch += len;
 		}

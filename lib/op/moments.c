@@ -35,12 +35,9 @@ static size_t rows_in(const struct et_moment_blocks *m, size_t b)
 void et_moments_block(const struct et_moment_blocks *m, size_t b, const float *y, size_t ld,
 		      size_t c0, size_t c)
 {
-	const size_t rows = rows_in(m, b);
-	float *mean = m->mean + b * m->c + c0;
+	size_t at = b * m->c + c0;
 
-	m->k->row_sum(rows, ld, c, y, mean);
-	m->k->scale(c, 1.0f / (float)rows, mean, mean);
-	m->k->col_sqdev(rows, ld, c, y, mean, m->dev + b * m->c + c0);
+	m->k->col_moments(rows_in(m, b), ld, c, y, m->mean + at, m->dev + at);
 }
 
 void et_moments_join(const struct et_moment_blocks *m, float *mean, float *var)

@@ -25,6 +25,7 @@ struct et_ctx {
 	int threads;	      /* at least 1 */
 	struct et_team *team; /* set by et_team_run() while it runs */
 	bool direct;	      /* every convolution as the sum it is: no Winograd */
+	int columns;	      /* of a packed block of GEMM's B; 0: as many as the kernels say */
 };
 
 static inline bool et_measuring(const struct et_arena *work)
@@ -114,7 +115,8 @@ struct et_gemm_rows {
 	const struct et_scatter *to; /* NULL: row m at c + m*ldc */
 	int cols;
 	bool acc;
-	const struct et_epilogue *epi; /* may be NULL; residual has C's layout */
+	const struct et_epilogue *epi; /* may be NULL; residual has C's layout; moments: of all rows
+					  of C, so not with `to` */
 };
 void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct et_arena *work);
 

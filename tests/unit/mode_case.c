@@ -117,7 +117,7 @@ size_t mode_settings(const struct et_mode *m, char *recipe[MODE_SETTINGS])
 bool mode_accepted(const struct mode_shape *shape, const char *trainable, const char *recipe,
 		   const struct et_mode *m)
 {
-	struct et_ctx ctx = {et_kern_at(0), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at(0), .threads = 1};
 	struct et_spec spec;
 	struct et_net net;
 	struct et_err err = {0};

@@ -174,7 +174,7 @@ static void check_list(const struct et_net *net, const char *path)
 /* Parameters as listed, so many of them, and so many multiply-adds of one picture. */
 static void check_net(const struct et_spec *spec, const char *list, size_t weights, double mac)
 {
-	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
 	struct et_net net;
 	size_t found = 0;
 	double forward, backward;

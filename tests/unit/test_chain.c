@@ -8,7 +8,7 @@
 
 #include "mode_case.h"
 
-static const struct et_ctx ctx = {NULL, 2, NULL, false};
+static const struct et_ctx ctx = {.k = NULL, .threads = 2};
 
 static struct et_ctx kernels(size_t isa)
 {

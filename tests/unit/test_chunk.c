@@ -39,7 +39,7 @@ static int chunk_of(struct et_net *net, const struct et_program *p, const char *
 
 START_TEST(by_shape)
 {
-	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
 	struct net_case t;
 	size_t image = 112 * 112 * 64 * sizeof(float);
 
@@ -75,7 +75,7 @@ END_TEST
 /* Segments are made one after another, end where features begin, and have chunks of one size. */
 START_TEST(segments)
 {
-	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
 
 	for (int growth = 1; growth < 12; growth++)
 		for (int batch = 1; batch < 12; batch++) {
@@ -111,7 +111,7 @@ END_TEST
 /* The first layer that is not finite for any image, not the first that is met. */
 START_TEST(blame)
 {
-	struct et_ctx ctx = {et_kern_at(0), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at(0), .threads = 1};
 	struct net_setup setup = {.eval_batch = 5, .chunk_growth = 100};
 	static const char two[] =
 		"{'name':'a','type':'conv2d','out_channels':2,'kernel_size':1,'bias':false},"

@@ -2,6 +2,8 @@
  * The parallel GEMM by itself: what convolution does not use of gathers, scatters, transposed and
  * per-tap B, accumulation and epilogue, against plain loops in double.
  */
+#include <string.h>
+
 #include "num.h"
 
 struct gemm {
@@ -267,6 +269,140 @@ START_TEST(gemm_sum)
 }
 END_TEST
 
+/* ---- blocks, moments ------------------------------------------------------------------------- */
+
+/* A matrix that is its own im2col. */
+struct plain {
+	size_t rows, depth, cols;
+	float *a, *b, *c, *sum, *mean, *var, *shift;
+	int columns;
+	struct ref want_mean, want_var;
+};
+
+static const int16_t no_offset[1];
+
+static struct et_gather plain_view(const struct plain *t, const struct et_arena *work)
+{
+	return (struct et_gather){.src = num_at(work, t->a),
+				  .n = (int)t->rows,
+				  .h = 1,
+				  .w = 1,
+				  .c = (int)t->depth,
+				  .cn = (int)t->depth,
+				  .gh = 1,
+				  .gw = 1,
+				  .sh = 1,
+				  .sw = 1,
+				  .taps = 1,
+				  .y = no_offset,
+				  .x = no_offset};
+}
+
+static void plain_rows(const struct plain *t, const struct et_ctx *x, struct et_arena *work)
+{
+	const struct et_moments moments = {num_at(work, t->mean), num_at(work, t->var)};
+	const struct et_epilogue epi = {
+		.shift = num_at(work, t->shift), .act = ET_ACT_RELU, .moments = &moments};
+	struct et_gemm_rows m = {.a = plain_view(t, work),
+				 .b = num_at(work, t->b),
+				 .ldb = t->depth,
+				 .bt = true,
+				 .c = num_at(work, t->c),
+				 .ldc = t->cols,
+				 .cols = (int)t->cols,
+				 .epi = &epi};
+	et_gemm_rows(x, &m, work);
+}
+
+static void plain_sum(const struct plain *t, const struct et_ctx *x, struct et_arena *work)
+{
+	struct et_gemm_sum s = {.a = plain_view(t, work),
+				.d = num_at(work, t->c),
+				.ldd = t->cols,
+				.rows = (int)t->cols,
+				.c = num_at(work, t->sum),
+				.ldc = t->depth};
+	et_gemm_sum(x, &s, work);
+}
+
+static void run_plain(void *arg, const struct et_ctx *ctx, struct et_arena *work)
+{
+	const struct plain *t = arg;
+	struct et_ctx x = *ctx;
+
+	x.columns = t->columns;
+	plain_rows(t, &x, work);
+	plain_sum(t, &x, work);
+}
+
+/* Moments of what was written. */
+static void check_plain(void *arg)
+{
+	struct plain *t = arg;
+	size_t size = t->rows * t->cols;
+
+	t->want_mean = num_ref(t->cols);
+	t->want_var = num_ref(t->cols);
+	for (size_t i = 0; i < size; i++)
+		ref_term(&t->want_mean, i % t->cols, (double)t->c[i] / (double)t->rows);
+	for (size_t i = 0; i < size; i++) {
+		double v = (double)t->c[i], d = v - t->want_mean.v[i % t->cols];
+		ref_term(&t->want_var, i % t->cols, d * d / (double)t->rows);
+		t->want_var.mag[i % t->cols] += 2 * fabs(d * v) / (double)t->rows;
+	}
+	num_check("mean", t->mean, &t->want_mean, 4);
+	num_check("variance", t->var, &t->want_var, 4);
+}
+
+static void plain_case(struct et_rng *r, size_t rows, size_t depth, size_t cols)
+{
+	struct plain t = {.rows = rows, .depth = depth, .cols = cols};
+	size_t size = rows * cols, sums = cols * depth;
+
+	t.a = num_normal(r, rows * depth);
+	t.b = num_normal(r, cols * depth);
+	t.shift = num_normal(r, cols);
+	t.c = num_floats(size);
+	t.sum = num_floats(sums);
+	t.mean = num_floats(cols);
+	t.var = num_floats(cols);
+	float *zeros = num_alloc(sums, sizeof(float)), *first[2] = {NULL, NULL};
+	struct num_out out[] = {{t.c, size * sizeof(float), NULL},
+				{t.sum, sums * sizeof(float), zeros},
+				{t.mean, cols * sizeof(float), NULL},
+				{t.var, cols * sizeof(float), NULL}};
+	for (int i = 0; i < 3; i++) {
+		/* 96 and 192: panels of every instruction set */
+		t.columns = (int[]){0, 96, 192}[i];
+		num_label("%zu x %zu x %zu in blocks of %d columns", rows, depth, cols, t.columns);
+		num_run(run_plain, check_plain, &t, out, 4);
+		/* The last run was with the last instruction set, each time. */
+		for (int o = 0; o < 2; o++) {
+			if (!first[o])
+				first[o] = num_floats(out[o].bytes / sizeof(float));
+			if (i == 0)
+				memcpy(first[o], out[o].v, out[o].bytes);
+			num_check_bits("another block", out[o].v, first[o], out[o].bytes);
+		}
+	}
+}
+
+START_TEST(plain)
+{
+	struct et_rng r = num_rng(32, (uint32_t)_i);
+	switch (_i) {
+	case 0: /* many rows: several blocks of moments, several chunks of the sum */
+		plain_case(&r, 5000, 17, 29);
+		break;
+	case 1: /* several depths and blocks of columns */
+		plain_case(&r, 61, 300, 230);
+		break;
+	default: /* a block of moments ends within the last tile; in place */
+		plain_case(&r, 2100, 40, 48);
+	}
+}
+END_TEST
+
 /* ---- the loop over pieces -------------------------------------------------------------------- */
 
 struct pieces {
@@ -333,6 +469,29 @@ START_TEST(team)
 }
 END_TEST
 
+/* Scratch for many rows does for fewer: a last batch is smaller. */
+START_TEST(scratch)
+{
+	struct plain t = {.depth = 24, .cols = 40};
+
+	for (int threads = 1; threads <= 3; threads++) {
+		const struct et_ctx x = {.k = et_kern_at(0), .threads = threads};
+		size_t rows = 0, sum = 0;
+		for (t.rows = 1; t.rows < 60000; t.rows += 1 + t.rows / 16) {
+			struct et_arena a = et_arena_measure(), b = et_arena_measure();
+			plain_rows(&t, &x, &a);
+			plain_sum(&t, &x, &b);
+			ck_assert_msg(a.peak >= rows, "%zu rows: %zu bytes, %zu for fewer", t.rows,
+				      a.peak, rows);
+			ck_assert_msg(b.peak >= sum, "sum over %zu: %zu bytes, %zu for fewer",
+				      t.rows, b.peak, sum);
+			rows = a.peak;
+			sum = b.peak;
+		}
+	}
+}
+END_TEST
+
 Suite *suite_gemm(void);
 Suite *suite_gemm(void)
 {
@@ -343,5 +502,7 @@ Suite *suite_gemm(void)
 	tcase_add_loop_test(tc, team, 1, 6);
 	tcase_add_loop_test(tc, gemm_rows, 0, 12);
 	tcase_add_loop_test(tc, gemm_sum, 0, 8);
+	tcase_add_loop_test(tc, plain, 0, 3);
+	tcase_add_test(tc, scratch);
 	return s;
 }

@@ -127,7 +127,7 @@ static const char *class_weights(const struct gold_case *c, size_t classes)
 
 static void check_case(const struct gold_case *c)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	int n = gold_int(c, "n");
 	struct net_setup setup = {.eval_batch = 1};
 	struct net_case t;
@@ -419,7 +419,7 @@ static void pixel_spec(struct et_spec *spec)
 
 START_TEST(pixels)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	static const float x[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 	static const int32_t y[12] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3};
 	struct tensor batch[] = {{{"input", ET_F32, 4, {2, 1, 2, 3}}, x},
@@ -450,7 +450,7 @@ END_TEST
 /* Pictures of several channels are turned to memory's layout; 2^32 is no class. */
 START_TEST(numbers)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	const char *text =
 		net_text(3, 2, 2, 3, "{'type':'flatten'},{'type':'linear','out_features':3}");
 	float x[12];

@@ -54,7 +54,7 @@ START_TEST(each_alone)
 		"{'type':'upsample2d','size':[50,41],'mode':'nearest'}",
 		"{'type':'upsample2d','size':[50,41],'mode':'bilinear'}",
 	};
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 1};
 	for (size_t i = 0; i < ET_COUNT(alone); i++)
 		for (int frozen = 0; frozen < 2; frozen++)
 			for (ctx.threads = 1; ctx.threads <= 3; ctx.threads++) {
@@ -86,7 +86,7 @@ END_TEST
 /* Batches smaller than planned take no more. */
 START_TEST(smaller_batches)
 {
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	struct net_setup setup = {.batch = 9, .eval_batch = 9, .frozen_bn = true};
 	struct et_rng r = num_rng(51, 0);
 	struct net_case t;
@@ -109,7 +109,7 @@ END_TEST
 /* The rows of the plan add up to what is reserved. */
 START_TEST(rows)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	struct net_setup setup = {.batch = 4, .eval_batch = 6, .moments = 2};
 	struct net_case t;
 	size_t weights = 0, trained = 0;
@@ -148,7 +148,7 @@ END_TEST
 /* Sizes that no machine has are refused with the numbers, whatever size_t can hold. */
 START_TEST(too_large)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	struct et_spec spec;
 	struct et_net net;
 	struct et_err err;
@@ -207,7 +207,7 @@ START_TEST(no_allocation)
 	ck_assert_int_eq(alloc_count_stop(), 2);
 	for (int optimizer = ET_SGD; optimizer <= ET_ADAMW; optimizer++)
 		for (int threads = 1; threads <= 3; threads++) {
-			struct et_ctx ctx = {et_kern_at((size_t)_i), threads, NULL, false};
+			struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = threads};
 			struct net_setup setup = {.batch = 4, .eval_batch = 4, .moments = 2};
 			struct et_train train = {.optimizer = optimizer,
 						 .momentum = 0.9,

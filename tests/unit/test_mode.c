@@ -190,7 +190,7 @@ static void check_threads(const struct trial *t)
 	struct mode_result want = {0};
 
 	for (int i = 0; i < 4; i++) {
-		struct et_ctx ctx = {t->ctx.k, i < 3 ? i + 1 : 3, NULL, false};
+		struct et_ctx ctx = {.k = t->ctx.k, .threads = i < 3 ? i + 1 : 3};
 		struct mode_net n;
 		mode_open(&n, &ctx, t->shape, t->recipe, t->setup);
 		struct job j = {.n = &n, .rule = {0.05f, 0.9f, 1e-3f}};

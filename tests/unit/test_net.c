@@ -13,7 +13,7 @@
 
 static void check_step(const struct gold_case *c)
 {
-	struct et_ctx ctx = {NULL, 2, NULL, false};
+	struct et_ctx ctx = {.k = NULL, .threads = 2};
 	struct net_setup setup = {.batch = gold_int(c, "n"),
 				  .eval_batch = gold_int(c, "n"),
 				  .frozen_bn = gold_int(c, "frozen"),
@@ -93,7 +93,7 @@ const char net_layers[] =
 
 START_TEST(micro_batches)
 {
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	struct net_setup setup = {.batch = 7, .frozen_bn = true};
 	struct et_rng r = num_rng(60, 0);
 	struct net_case whole, parts;
@@ -150,7 +150,7 @@ static const float *drop(struct net_case *t, int n, bool training, uint64_t seed
 /* The numbers drawn depend on seed, step, layer and picture, and on nothing else. */
 START_TEST(dropout)
 {
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	struct net_setup setup = {.batch = 2, .eval_batch = 2};
 	struct net_case t;
 	net_open(&t, &ctx,
@@ -231,7 +231,8 @@ START_TEST(any_threads)
 		struct net_case one = {0}, t;
 		for (int threads = 1; threads <= 3; threads++)
 			for (int team = 0; team < 2; team++) {
-				struct et_ctx ctx = {et_kern_at((size_t)_i), threads, NULL, false};
+				struct et_ctx ctx = {.k = et_kern_at((size_t)_i),
+						     .threads = threads};
 				struct et_rng r = num_rng(61, 0);
 				net_open(&t, &ctx, net_text(3, 33, 27, 5, net_layers), &setup);
 				struct run run = {&t, &train,
@@ -285,7 +286,7 @@ static void check_uniform(struct et_net *net, const char *name, double bound)
 
 START_TEST(initial)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	struct net_setup setup = {.eval_batch = 1};
 	struct net_case t;
 	net_open(&t, &ctx,

@@ -98,7 +98,7 @@ START_TEST(by_hand)
 		 0.89,
 		 0.8464826},
 	};
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	for (size_t i = 0; i < ET_COUNT(rules); i++) {
 		struct et_train train = rules[i].t;
 		struct net_case t;
@@ -118,7 +118,7 @@ END_TEST
 /* Gradients 3 and 4 have the norm 5; what does not train does not count. */
 START_TEST(clipping)
 {
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	struct et_train train = {.optimizer = ET_SGD, .clip_norm = 1};
 	struct net_case t;
 	double norm;
@@ -145,7 +145,7 @@ END_TEST
 START_TEST(lost)
 {
 	static const float bad[] = {NAN, INFINITY, -INFINITY};
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	for (int optimizer = ET_SGD; optimizer <= ET_ADAMW; optimizer++)
 		for (size_t i = 0; i < 2 * ET_COUNT(bad); i++) {
 			struct et_train train = {.optimizer = optimizer,
@@ -192,7 +192,7 @@ static void check_train(const struct gold_case *c)
 	struct net_setup setup = {.batch = n,
 				  .frozen_bn = gold_int(c, "frozen"),
 				  .moments = et_train_moments(&train)};
-	struct et_ctx ctx = {NULL, 2, NULL, false};
+	struct et_ctx ctx = {.k = NULL, .threads = 2};
 	float *loss = gold_f32(c, "losses", (size_t)steps),
 	      *norms = gold_f32(c, "norms", (size_t)steps),
 	      *rates = gold_f32(c, "rates", (size_t)steps);

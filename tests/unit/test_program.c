@@ -115,7 +115,7 @@ static int skipped(const struct et_net *net, const struct et_program *p)
 /* In evaluation a residual block is two convolutions and three live tensors. */
 START_TEST(fusion)
 {
-	struct et_ctx ctx = {et_kern_select("generic"), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
 	struct net_setup setup = {.batch = 2, .eval_batch = 2, .frozen_bn = true};
 	struct net_case t;
 	size_t map = 2 * 4 * 4 * 8 * sizeof(float);
@@ -350,7 +350,7 @@ static void check_net(uint32_t seed, const struct et_ctx *ctx)
 
 START_TEST(random_plans)
 {
-	struct et_ctx ctx = {NULL, 1, NULL, false};
+	struct et_ctx ctx = {.k = NULL, .threads = 1};
 	size_t isas = 0;
 	while (et_kern_at(isas))
 		isas++;
@@ -380,7 +380,7 @@ static double loss_at(struct et_net *net, const float *x, int n, const int32_t *
 /* Along a random direction in all that trains: gradient times direction, and a difference. */
 START_TEST(slope)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	for (uint32_t i = 0; i < 20; i++) {
 		struct et_rng r = num_rng(42, (uint32_t)_i * 20 + i);
 		struct random_net net = random_net(&r, true);

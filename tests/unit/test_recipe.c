@@ -131,7 +131,7 @@ static const char layers[] = "{'name':'a','type':'conv2d','out_channels':2,'kern
 static int set_modes(struct et_net *net, struct et_spec *spec, const char *trainable,
 		     const char *mode, const char *modes, struct et_err *err)
 {
-	struct et_ctx ctx = {et_kern_at(0), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at(0), .threads = 1};
 	char *text = net_text(3, 9, 9, 3, layers);
 
 	ck_assert_int_eq(et_spec_parse(spec, text, strlen(text), "t.json", err), ET_OK);

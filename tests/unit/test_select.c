@@ -19,7 +19,7 @@ static struct et_err err;
 
 static void open_net(struct et_spec *spec, struct et_net *net)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	char *text = net_text(3, 9, 8, 3, layers);
 	ck_assert_int_eq(et_spec_parse(spec, text, strlen(text), "t.json", &err), ET_OK);
 	ck_assert_int_eq(et_net_build(net, spec, &ctx, &err), ET_OK);
@@ -155,7 +155,7 @@ START_TEST(frozen_below)
 	} cases[] = {{"", "conv1", 0, 7},
 		     {"layer2.0,fc", "layer2.0.downsample.0", 0, 4},
 		     {"fc", "fc", 18, 1}};
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	uint64_t saved = UINT64_MAX, live = UINT64_MAX;
 
 	for (size_t i = 0; i < ET_COUNT(cases); i++) {
@@ -211,7 +211,7 @@ END_TEST
 /* Training with frozen statistics sees what evaluation sees. */
 START_TEST(frozen_norm)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	struct net_setup setup = {.batch = 4, .eval_batch = 4, .frozen_bn = true};
 	struct et_rng r = num_rng(71, 0);
 	struct net_case t;
@@ -232,7 +232,7 @@ END_TEST
 /* The loss and the gradients of one step of a net whose classifier, or last layer, trains. */
 static double step_of(struct net_case *t, const struct net_setup *setup)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	struct et_rng r = num_rng(73, 0);
 
 	net_open(t, &ctx, net_text(3, 9, 8, 3, layers), setup);
@@ -282,7 +282,7 @@ END_TEST
 /* What trains has the gradient it has when everything trains. */
 START_TEST(subsets)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	for (uint32_t i = 0; i < 150; i++) {
 		struct et_rng r = num_rng(72, i);
 		struct random_net net = random_net(&r, false);
@@ -321,7 +321,7 @@ END_TEST
 
 START_TEST(nonfinite)
 {
-	struct et_ctx ctx = {et_kern_at((size_t)_i), 2, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_at((size_t)_i), .threads = 2};
 	for (int frozen = 0; frozen < 2; frozen++) {
 		struct net_setup setup = {.batch = 4, .eval_batch = 4, .frozen_bn = frozen};
 		struct et_rng r = num_rng(73, 0);

@@ -7,7 +7,7 @@
 
 static inline struct et_ctx context(int isa, int threads)
 {
-	return (struct et_ctx){et_kern_at((size_t)isa), threads, NULL, false};
+	return (struct et_ctx){.k = et_kern_at((size_t)isa), .threads = threads};
 }
 
 /* Work enough for anything here. */

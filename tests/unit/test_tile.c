@@ -306,6 +306,49 @@ START_TEST(narrow_tiles)
 }
 END_TEST
 
+/* Rows where they lie, in stretches of any length: the bits of the same rows packed. */
+static void check_in_place(struct tile *t, struct et_rng *r, int vectors)
+{
+	const struct et_kern *k = t->k;
+	size_t mr = (size_t)k->mr, n = (mr - 1) * t->ldc + (size_t)k->nr, stretches = 0;
+	size_t lda = (size_t)num_int(r, 1, 60);
+	struct et_stretch s[40];
+	float *packed = num_floats(mr * ET_KC_MAX), *want = num_floats(n);
+
+	for (size_t k0 = 0; k0 < t->depth; stretches++) {
+		size_t most = t->depth - k0, len = et_min((size_t)num_int(r, 1, 40), most);
+		const float *rows[ET_MR_MAX];
+		if (stretches + 1 == ET_COUNT(s))
+			len = most;
+		s[stretches] = (struct et_stretch){num_normal(r, (mr - 1) * lda + len), len};
+		for (size_t i = 0; i < mr; i++)
+			rows[i] = s[stretches].a + i * lda;
+		k->pack_r(packed, k0, len, rows);
+		k0 += len;
+	}
+	memcpy(want, t->before, n * sizeof(float));
+	memcpy(t->c, t->before, n * sizeof(float));
+	k->gemm_rv(t->depth, packed, t->b, want, t->ldc, t->acc, vectors);
+	k->gemm_s(stretches, s, lda, t->b, t->c, t->ldc, t->acc, vectors);
+	num_label("%s, gemm_s, depth %zu, %d vectors", k->name, t->depth, vectors);
+	num_check_bits("C", t->c, want, n * sizeof(float));
+	num_check_guards();
+}
+
+START_TEST(gemm_s)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(29, 0);
+	for (size_t depth = 1; k->gemm_s && depth <= (size_t)k->kc; depth += depth < 20 ? 1 : 59)
+		for (int vectors = 1; vectors <= k->nr / k->vl; vectors++)
+			for (int acc = 0; acc < 2; acc++) {
+				struct tile t = tile_new(k, &r, depth);
+				t.acc = acc;
+				check_in_place(&t, &r, vectors);
+			}
+}
+END_TEST
+
 /* ---- store ----------------------------------------------------------------------------------- */
 
 static void check_store(const struct et_kern *k, struct et_rng *r, size_t n, unsigned which,
@@ -370,6 +413,7 @@ Suite *suite_tile(void)
 	tcase_add_loop_test(tc, gemm_k, 0, isas);
 	tcase_add_loop_test(tc, gemm_r, 0, isas);
 	tcase_add_loop_test(tc, narrow_tiles, 0, isas);
+	tcase_add_loop_test(tc, gemm_s, 0, isas);
 	tcase_add_loop_test(tc, store, 0, isas);
 	return s;
 }

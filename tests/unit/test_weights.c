@@ -19,7 +19,7 @@ static struct et_err err;
 static const struct et_ctx *ctx(void)
 {
 	static struct et_ctx x;
-	x = (struct et_ctx){et_kern_select(NULL), 1, NULL, false};
+	x = (struct et_ctx){.k = et_kern_select(NULL), .threads = 1};
 	return &x;
 }
 

@@ -127,7 +127,7 @@ static const char *save(struct list *l)
 
 static void open_net(struct net_case *t, const char *text)
 {
-	struct et_ctx ctx = {et_kern_select(NULL), 1, NULL, false};
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
 	struct net_setup setup = {.eval_batch = 1};
 	net_open(t, &ctx, net_text(3, 4, 4, 5, text), &setup);
 }

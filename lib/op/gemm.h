@@ -1,0 +1,49 @@
+/* Private to op: what both products of the GEMM share; see gemm.c. */
+#ifndef ET_OP_GEMM_H
+#define ET_OP_GEMM_H
+
+#include "op/gather.h"
+
+/*
+ * Into how many pieces to cut a side of n elements. Each piece packs the other operand again, which
+ * costs about 16/n of its work, so that more pieces than threads are only for long sides, and then
+ * as many for each; and a GEMM of a few microseconds is not worth handing out.
+ */
+static inline size_t et_gemm_pieces(const struct et_ctx *x, size_t n, double mac)
+{
+	size_t t = (size_t)x->threads;
+	return mac < 1 << 18 ? 1 : t * et_max(1, et_min(4, n / 1024 / t));
+}
+
+/* Columns of B in a block. */
+static inline size_t et_gemm_columns(const struct et_ctx *x)
+{
+	return (size_t)(x->columns ? x->columns : x->k->nc);
+}
+
+/* Packing buffers of all threads: a panel of A, a block of B. */
+struct et_packs {
+	float *a, *b;
+	size_t a_stride, b_stride;
+};
+
+static inline struct et_packs et_packs_alloc(const struct et_ctx *x, size_t cols,
+					     struct et_arena *work)
+{
+	struct et_packs p;
+	size_t nr = (size_t)x->k->nr, threads = (size_t)x->threads;
+
+	p.a_stride = (size_t)x->k->mr * ET_KC_MAX;
+	p.b_stride = et_min(et_gemm_columns(x), et_ceil_div(cols, nr) * nr) * (size_t)x->k->kc;
+	p.a = et_arena_alloc(work, threads * p.a_stride, sizeof(float));
+	p.b = et_arena_alloc(work, threads * p.b_stride, sizeof(float));
+	return p;
+}
+
+/*
+ * Of how many of `depth` pixels et_gemm_sum forms sums apart, to be added to C in the order of the
+ * pixels: whole blocks of kc; 0: the sum of each block of kc is added to C.
+ */
+size_t et_gemm_sum_chunk(const struct et_kern *k, size_t rows, size_t cols, size_t depth);
+
+#endif
