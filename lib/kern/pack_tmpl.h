@@ -3,12 +3,15 @@
  * theirs (gemm_tmpl.h).
  */
 
-/* Lanes of x by a prologue: an expression for all of them, so that all have affine's bits. */
+/*
+ * Lanes of x by a prologue: an expression for all of them, so that all have affine's bits. Its
+ * operands are loaded before it: with a branch in between, compilers don't make it one fused
+ * operation.
+ */
 ET_INLINE vf prologue_vf(vf x, const float *scale, const float *shift, enum et_act act, size_t len)
 {
-	if (len == VL)
-		return act_vf(x * vf_load(scale) + vf_load(shift), act);
-	return act_vf(x * vf_load_part(scale, len) + vf_load_part(shift, len), act);
+	vf sc = load_upto(scale, len), sh = load_upto(shift, len);
+	return act_vf(x * sc + sh, act);
 }
 
 #if VL == 4
