@@ -24,6 +24,8 @@ ET_INLINE void dw_data_meet(const int kw, const int px, const bool edge, int lo,
 		if (edge && (u < lo || u >= hi))
 			continue;
 		vf v = vf_load(dy + u * ys);
+		if (u < px)
+			vf_soon_read(dy + (u + px + half) * ys); /* by the block to the right */
 		DW_UNROLL
 		for (int j = 0; j < px; j++) {
 			int t = 2 * (half - u + j);
@@ -61,6 +63,8 @@ ET_INLINE void dw_data_block(const int kw, const int px, const bool edge, const 
 				vf_store(out + 2 * j * xs, even[j]);
 			if (!edge || (i + 1 >= 0 && i + 1 < w))
 				vf_store(out + (2 * j + 1) * xs, odd[j]);
+			vf_soon_write(out + 2 * (j + px) * xs);
+			vf_soon_write(out + (2 * (j + px) + 1) * xs);
 		}
 	}
 }
@@ -137,6 +141,9 @@ ET_INLINE void dw_weight_taps(const int kw, const int sw, const int px, const in
 		DW_UNROLL
 		for (int r = 0; r < tr; r++) {
 			vf v = vf_load(x[r] + u * xs);
+			/* Rows before the last are in the cache; with stride 2 it only costs. */
+			if (sw == 1 && r == tr - 1 && u < px)
+				vf_soon_read(x[r] + (u + reach) * xs);
 			DW_UNROLL
 			for (int j = 0; j < px; j++) {
 				int t = u - j * sw;
@@ -168,8 +175,11 @@ ET_INLINE void dw_weight_block(const int kw, const int sw, const int px, const b
 		vf d[8];
 		int i = 0;
 		DW_UNROLL
-		for (int j = 0; j < px; j++)
+		for (int j = 0; j < px; j++) {
 			d[j] = vf_load(dy + (size_t)j * ys + ch);
+			if (sw == 1)
+				vf_soon_read(dy + (size_t)(j + px) * ys + ch);
+		}
 		for (; i + DW_TR(kw) <= n; i += DW_TR(kw))
 			dw_weight_taps(kw, sw, px, DW_TR(kw), edge, lo, hi, l, sums, i, off, xs,
 				       slot, ws, d);

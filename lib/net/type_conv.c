@@ -262,18 +262,19 @@ static void products(struct et_exec *x, struct et_node *node, const float *dy, f
 		node->hooks.both->mode->both(&call, &p);
 		return;
 	}
-	if (dw)
-		et_conv_weight(&x->net->ctx, g, x->n, in, before, dy, dw, x->work);
-	if (!dx)
-		return;
 	size_t mark = et_arena_mark(x->work);
-	if (t) {
+	if (dx && t) {
 		struct et_call call = et_call_of(x, node, t);
 		float *b = et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
 		t->mode->weight_dx(&call, w, b);
 		w = b;
 	}
-	et_conv_data(&x->net->ctx, g, x->n, dy, w, dx, x->work);
+	if (dx && dw)
+		et_conv_backward(&x->net->ctx, g, x->n, in, before, dy, w, dx, dw, x->work);
+	else if (dw)
+		et_conv_weight(&x->net->ctx, g, x->n, in, before, dy, dw, x->work);
+	else if (dx)
+		et_conv_data(&x->net->ctx, g, x->n, dy, w, dx, x->work);
 	et_arena_release(x->work, mark);
 }
 

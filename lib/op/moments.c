@@ -1,6 +1,8 @@
 #include "op/moments.h"
 
 #define MOST 512
+/* Channels that a thread joins: cache lines of its own. */
+#define JOINED 16
 
 static size_t fitting(size_t c)
 {
@@ -15,7 +17,8 @@ size_t et_block_rows(size_t rows, size_t c)
 struct et_moment_blocks et_moments_open(const struct et_ctx *x, size_t rows, size_t c, size_t block,
 					struct et_arena *work)
 {
-	struct et_moment_blocks m = {.k = x->k,
+	struct et_moment_blocks m = {.x = x,
+				     .k = x->k,
 				     .rows = rows,
 				     .c = c,
 				     .block = block,
@@ -40,18 +43,33 @@ void et_moments_block(const struct et_moment_blocks *m, size_t b, const float *y
 	m->k->col_moments(rows_in(m, b), ld, c, y, m->mean + at, m->dev + at);
 }
 
-void et_moments_join(const struct et_moment_blocks *m, float *mean, float *var)
+struct join {
+	const struct et_moment_blocks *m;
+	float *mean, *var;
+};
+
+static void join_channels(void *arg, size_t begin, size_t end, int thread)
 {
-	for (size_t j = 0; j < m->c; j++) {
+	const struct join *j = arg;
+	const struct et_moment_blocks *m = j->m;
+	(void)thread;
+
+	for (size_t ch = begin; ch < end; ch++) {
 		/* Chan, Golub and LeVeque's update joins means and squared deviations. */
 		double n = 0, at = 0, sq = 0;
 		for (size_t b = 0; b < m->blocks; b++) {
-			double nb = (double)rows_in(m, b), d = (double)m->mean[b * m->c + j] - at;
-			sq += (double)m->dev[b * m->c + j] + d * d * n * nb / (n + nb);
+			double nb = (double)rows_in(m, b), d = (double)m->mean[b * m->c + ch] - at;
+			sq += (double)m->dev[b * m->c + ch] + d * d * n * nb / (n + nb);
 			at += d * nb / (n + nb);
 			n += nb;
 		}
-		mean[j] = (float)at;
-		var[j] = (float)(sq / n);
+		j->mean[ch] = (float)at;
+		j->var[ch] = (float)(sq / n);
 	}
+}
+
+void et_moments_join(const struct et_moment_blocks *m, float *mean, float *var)
+{
+	struct join j = {m, mean, var};
+	et_parallel(m->x, m->c, JOINED, join_channels, &j);
 }

@@ -12,6 +12,7 @@
 #include "op/op.h"
 
 struct et_moment_blocks {
+	const struct et_ctx *x;
 	const struct et_kern *k;
 	size_t rows, c, block, blocks; /* rows in all, channels, rows in a block but the last */
 	float *mean, *dev;	       /* [blocks][c] */

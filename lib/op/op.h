@@ -181,6 +181,10 @@ void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const 
 void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
 		    const struct et_prologue *pro, const float *dy, float *dw,
 		    struct et_arena *work);
+/* Both, in whatever way is best that has their bits and needs no more scratch than either. */
+void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+		      const struct et_prologue *pro, const float *dy, const float *w, float *dx,
+		      float *dw, struct et_arena *work);
 /*
  * et_conv_data and et_conv_weight in one walk over dy, which is used for both while it is in the
  * cache: the same bits, by what the machine is like faster or slower. Only where

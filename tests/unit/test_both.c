@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "conv_case.h"
+#include "op/depthwise.h"
 
 struct both_case {
 	struct conv_case t;
+	void (*both)(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+		     const struct et_prologue *pro, const float *dy, const float *w, float *dx,
+		     float *dw, struct et_arena *work);
 	const struct et_prologue *pro; /* or NULL */
 	float *dx, *dw;
 };
@@ -17,8 +21,8 @@ static void run_both(void *arg, const struct et_ctx *x, struct et_arena *work)
 	struct both_case *b = arg;
 	struct conv_case *t = &b->t;
 
-	et_conv_both(x, &t->g, t->n, num_at(work, t->x), b->pro, num_at(work, t->dy),
-		     num_at(work, t->w), num_at(work, t->dx), num_at(work, t->dw), work);
+	b->both(x, &t->g, t->n, num_at(work, t->x), b->pro, num_at(work, t->dy), num_at(work, t->w),
+		num_at(work, t->dx), num_at(work, t->dw), work);
 	/* The same scratch serves those apart. */
 	if (!et_measuring(work))
 		memcpy(b->dw, t->dw0, et_conv_weights(&t->g) * sizeof(float));
@@ -41,6 +45,29 @@ static void check_both(void *arg)
 		return; /* the oracle has none; et_conv_weight's is tested in test_conv.c */
 	num_check("dx", b->t.dx, &b->t.want_dx, 8);
 	num_check("dw", b->t.dw, &b->t.want_dw, 8);
+}
+
+/* With and without a prologue. */
+static void check_shape(const struct et_conv *g, int n,
+			void (*both)(const struct et_ctx *x, const struct et_conv *g, int n,
+				     const float *in, const struct et_prologue *pro,
+				     const float *dy, const float *w, float *dx, float *dw,
+				     struct et_arena *work),
+			struct et_rng *r)
+{
+	for (int prologue = 0; prologue < 2; prologue++) {
+		struct both_case b = {.t = conv_random(g, n, r), .both = both};
+		struct num_sizes s = conv_sizes(&b.t);
+		size_t c = (size_t)g->c;
+		struct et_prologue pro = {num_normal(r, c), num_normal(r, c), ET_ACT_RELU6};
+		b.dx = num_floats(s.x);
+		b.dw = num_floats(s.w);
+		b.pro = prologue ? &pro : NULL;
+		conv_label(&b.t, "walk%s", prologue ? " through a prologue" : "");
+		struct num_out out[] = {{b.t.dx, s.x * sizeof(float), NULL},
+					{b.t.dw, s.w * sizeof(float), b.t.dw0}};
+		num_run(run_both, check_both, &b, out, ET_COUNT(out));
+	}
 }
 
 /* Pixels: less than a block, whole blocks, a part; filters of several depth blocks; a channel. */
@@ -68,19 +95,56 @@ START_TEST(walks)
 
 	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
 	ck_assert(et_conv_walks_both(&g));
-	for (int prologue = 0; prologue < 2; prologue++) {
-		struct both_case b = {.t = conv_random(&g, shapes[_i].n, &r)};
-		struct num_sizes s = conv_sizes(&b.t);
-		size_t c = (size_t)g.c;
-		struct et_prologue pro = {num_normal(&r, c), num_normal(&r, c), ET_ACT_RELU6};
-		b.dx = num_floats(s.x);
-		b.dw = num_floats(s.w);
-		b.pro = prologue ? &pro : NULL;
-		conv_label(&b.t, "walk%s", prologue ? " through a prologue" : "");
-		struct num_out out[] = {{b.t.dx, s.x * sizeof(float), NULL},
-					{b.t.dw, s.w * sizeof(float), b.t.dw0}};
-		num_run(run_both, check_both, &b, out, ET_COUNT(out));
-	}
+	check_shape(&g, shapes[_i].n, et_conv_both, &r);
+}
+END_TEST
+
+static struct et_conv depthwise(int h, int w, int c, int kernel, int stride, int pad, int dilation)
+{
+	struct et_conv g = {.h = h,
+			    .w = w,
+			    .c = c,
+			    .k = c,
+			    .kh = kernel,
+			    .kw = kernel,
+			    .sh = stride,
+			    .sw = stride,
+			    .ph = pad,
+			    .pw = pad,
+			    .dh = dilation,
+			    .dw = dilation,
+			    .groups = c};
+	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+	return g;
+}
+
+/*
+ * Strips of channels, groups that end within an image and at an odd row, rows of x that no tap
+ * meets, of which there are more than of dy or fewer.
+ */
+START_TEST(depthwise_walks)
+{
+	struct et_rng r = num_rng(301, (uint32_t)_i);
+	struct et_conv g[] = {
+		depthwise(23, 18, 35, 3, 1, 1, 1), depthwise(14, 9, 210, 3, 2, 1, 1),
+		depthwise(17, 12, 70, 5, 1, 2, 1), depthwise(19, 11, 130, 5, 2, 2, 1),
+		depthwise(9, 13, 66, 7, 1, 3, 1),  depthwise(21, 14, 5, 7, 2, 3, 1),
+		depthwise(12, 10, 9, 2, 3, 0, 1),  depthwise(15, 15, 20, 3, 1, 2, 2),
+		depthwise(6, 5, 17, 3, 1, 0, 1),   depthwise(5, 7, 3, 3, 1, 2, 1),
+		depthwise(1, 1, 40, 3, 2, 1, 1),   depthwise(20, 16, 6, 3, 4, 0, 1),
+	};
+	check_shape(&g[_i], 1 + _i % 3, et_depthwise_both, &r);
+}
+END_TEST
+
+/* What a net calls, on either side of where one walk pays. */
+START_TEST(backward)
+{
+	struct et_rng r = num_rng(302, (uint32_t)_i);
+	struct et_conv g = depthwise(_i ? 64 : 20, 64, 64, 3, 1, 1, 1);
+
+	ck_assert_int_eq(et_depthwise_walks(&g, 1), _i);
+	check_shape(&g, 1, et_conv_backward, &r);
 }
 END_TEST
 
@@ -122,6 +186,8 @@ Suite *suite_both(void)
 	TCase *tc = num_tcase("one walk");
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, walks, 0, ET_COUNT(shapes));
+	tcase_add_loop_test(tc, depthwise_walks, 0, 12);
+	tcase_add_loop_test(tc, backward, 0, 2);
 	tcase_add_test(tc, declined);
 	return s;
 }
