@@ -22,9 +22,9 @@ static int accepts(const struct et_layer *l, const double *opt, struct et_err *e
 				     l->name);
 }
 
-static void both(const struct et_call *c, const struct et_products *p)
+static void both(const struct et_call *c, const struct et_conv_pair *p)
 {
-	et_conv_both(c->x, &c->layer->g, c->n, p->x, p->pro, p->dy, p->w, p->dx, p->dw, c->work);
+	et_conv_both(c->x, &c->layer->g, c->n, p, c->work);
 }
 
 static bool always(const double *opt)

@@ -110,14 +110,6 @@ struct et_backward {
 	bool in_patches, out_patches;
 };
 
-/* What both exact products work on: dx is overwritten, dw added to. */
-struct et_products {
-	const float *x;
-	const struct et_prologue *pro; /* what x goes through, or NULL */
-	const float *w, *dy;
-	float *dx, *dw;
-};
-
 /* SGD as the optimizer does it: g = dw + weight_decay*w; v = momentum*v + g; w -= lr*v. */
 struct et_rule {
 	float lr, momentum, weight_decay;
@@ -170,7 +162,7 @@ struct et_mode {
 	 * net times it against the products one after the other before the first step, and takes
 	 * what is faster; where `always` says so it is not asked.
 	 */
-	void (*both)(const struct et_call *c, const struct et_products *p);
+	void (*both)(const struct et_call *c, const struct et_conv_pair *p);
 	bool (*always)(const double *opt);
 	/*
 	 * Backward and SGD's step in one pass, without a gradient; only where nothing else must see

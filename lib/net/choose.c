@@ -19,12 +19,24 @@ static bool can_walk(const struct et_node *node)
 	return node->trains && node->hooks.both;
 }
 
+/* Walks without a question: by the mode's word, or with batch norm beside it. */
+static bool certain(const struct et_net *net, const struct et_node *node)
+{
+	const struct et_technique *t = node->hooks.both;
+	const struct et_fused *f = net->train ? &net->train->fused[node->index] : NULL;
+
+	return (t->mode->always && t->mode->always(t->opt)) ||
+	       (f && (f->through >= 0 || f->sums >= 0));
+}
+
 static double time_of(struct et_exec *x, struct et_node *node, bool walks)
 {
 	double begun = et_now();
 
 	node->walks = walks;
+	et_gradients_open(x, node);
 	node->type->backward(x, node);
+	et_gradients_close(x, node, false);
 	return et_now() - begun;
 }
 
@@ -46,9 +58,8 @@ static void choose_all(void *arg)
 
 	for (int i = 0; i < x->net->n; i++) {
 		struct et_node *node = &x->net->nodes[i];
-		const struct et_technique *t = node->hooks.both;
 		/* There is no picture yet. */
-		if (can_walk(node) && node->in[0] && !(t->mode->always && t->mode->always(t->opt)))
+		if (can_walk(node) && node->in[0] && !node->walks)
 			node->walks = faster(x, node);
 	}
 }
@@ -60,8 +71,7 @@ void et_net_choose(struct et_net *net)
 
 	for (int i = 0; i < net->n; i++) {
 		struct et_node *node = &net->nodes[i];
-		const struct et_technique *t = node->hooks.both;
-		node->walks = can_walk(node) && t->mode->always && t->mode->always(t->opt);
+		node->walks = can_walk(node) && certain(net, node);
 		timed |= can_walk(node) && !node->walks;
 	}
 	if (!net->train || !timed)

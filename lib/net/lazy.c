@@ -2,6 +2,7 @@
  * Batch norm that backward goes through keeps its input. What it makes of it, the activation behind
  * it included, is then never kept: a convolution can apply it as it reads, and for any other layer
  * it is made again in backward, one pass over memory instead of a second tensor from forward on.
+ * Backward likewise: what batch norm does to a gradient can be done where the gradient is read.
  */
 #include "net/program.h"
 
@@ -83,6 +84,34 @@ static void find_readers(struct et_program *p, const struct et_net *net, int t)
 	}
 }
 
+static bool walks(const struct et_net *net, const struct et_node *node)
+{
+	return node->active && node->type->walks && node->type->walks(net, node);
+}
+
+/*
+ * Backward beside batch norm i. What it makes of dy is for the convolution before it alone, which
+ * makes it block by block as it goes; and the one layer behind it sums up its dx while it has it in
+ * the cache, with the input of batch norm, of which it makes its own.
+ */
+static void share(struct et_program *p, const struct et_net *net, int i)
+{
+	int z = net->nodes[i].in[0], t = p->fused[i].out, reader = only_user(net, t);
+	const struct et_node *maker = z ? &net->nodes[z - 1] : NULL;
+
+	if (et_patches(net, z) || et_patches(net, t))
+		return;
+	if (maker && walks(net, maker) && only_user(net, z) == i &&
+	    p->fused[maker->index].out == z) {
+		p->fused[maker->index].through = i;
+		p->fused[i].left = true;
+	}
+	if (reader >= 0 && t != net->n && walks(net, &net->nodes[reader]) && p->lazy[t].bn == i) {
+		p->fused[reader].sums = i;
+		p->fused[i].summed = true;
+	}
+}
+
 void et_program_lazy(struct et_program *p, const struct et_net *net)
 {
 	for (int i = 0; i < net->n; i++) {
@@ -97,4 +126,7 @@ void et_program_lazy(struct et_program *p, const struct et_net *net)
 		p->lazy[t].bn = i;
 		find_readers(p, net, t);
 	}
+	for (int i = 0; i < net->n; i++)
+		if (keeping_norm(net, i))
+			share(p, net, i);
 }

@@ -64,6 +64,10 @@ void *et_saved(const struct et_exec *x, const struct et_node *node)
 
 float *et_dy(const struct et_exec *x, const struct et_node *node)
 {
+	int through = et_fused_of(x, node)->through;
+
+	if (through >= 0) /* which has written nothing */
+		node = &x->net->nodes[through];
 	return slot(x, x->program->g[et_dy_tensor(x->program, node)]);
 }
 
@@ -274,8 +278,7 @@ static void clear(void *arg, size_t begin, size_t end, int thread)
 	memset((float *)arg + begin, 0, (end - begin) * sizeof(float));
 }
 
-/* Gives parameters that are updated at once their gradients, of 0. */
-static void open_gradients(const struct et_exec *x, const struct et_node *node)
+void et_gradients_open(const struct et_exec *x, const struct et_node *node)
 {
 	int s = x->program->dw[node->index];
 	float *at = slot(x, s);
@@ -292,7 +295,7 @@ static void open_gradients(const struct et_exec *x, const struct et_node *node)
 	}
 }
 
-static void use_gradients(const struct et_exec *x, const struct et_node *node)
+void et_gradients_close(const struct et_exec *x, const struct et_node *node, bool use)
 {
 	double begun = et_now();
 
@@ -302,7 +305,7 @@ static void use_gradients(const struct et_exec *x, const struct et_node *node)
 		struct et_param *p = node->param[k] < 0 ? NULL : &x->net->params[node->param[k]];
 		if (!p || !p->at_once)
 			continue;
-		if (!et_net_apply(x->net, p, x->pass->rule))
+		if (use && !et_net_apply(x->net, p, x->pass->rule))
 			x->net->lost = p->name;
 		p->grad = NULL;
 	}
@@ -327,9 +330,9 @@ void et_net_loss(struct et_net *net, const struct et_pass *pass, const int32_t *
 		if (!net->nodes[i].active || x.program->absorbed[i])
 			continue;
 		make_again(&x, &net->nodes[i]);
-		open_gradients(&x, &net->nodes[i]);
+		et_gradients_open(&x, &net->nodes[i]);
 		net->nodes[i].type->backward(&x, &net->nodes[i]);
-		use_gradients(&x, &net->nodes[i]);
+		et_gradients_close(&x, &net->nodes[i], true);
 	}
 }
 

@@ -181,6 +181,8 @@ static void find_last(struct maker *m)
 			use_until(m, node->in[1], again);
 		if (keeps & ET_KEEP_OUT)
 			use_until(m, i + 1, again);
+		if (m->p->fused[i].left)
+			use_until(m, node->in[0], backward_time(m, node->in[0] - 1));
 	}
 	use_until(m, m->n, m->n); /* the loss reads the logits */
 }
@@ -270,7 +272,9 @@ static void place_tensors(struct maker *m)
 			/* The convolution before it may write there already. */
 			int maker = node->in[0] - 1;
 			bool early = maker >= 0 && p->fused[maker].moments == i;
-			p->save[i] = new_slot(m, bytes, early ? maker : i, backward_time(m, i));
+			int late = p->fused[i].left ? maker : i;
+			/* The one behind it may leave its sums there before its own backward. */
+			p->save[i] = new_slot(m, bytes, early ? maker : i, backward_time(m, late));
 		}
 	}
 	for (int t = 1; t <= m->n; t++) {
@@ -327,6 +331,8 @@ static void place_gradients(struct maker *m)
 				extend(m, p->g[t], end);
 			}
 		}
+		if (p->fused[i].left)
+			extend(m, p->g[et_dy_tensor(p, node)], backward_time(m, node->in[0] - 1));
 	}
 }
 
@@ -384,8 +390,13 @@ static bool alloc_program(struct maker *m)
 		p->first[i] = at;
 		at += m->net->nodes[i].n_in;
 		p->save[i] = p->dw[i] = -1;
-		p->fused[i] = (struct et_fused){
-			.bn = -1, .residual = -1, .act = ET_ACT_NONE, .out = i + 1, .moments = -1};
+		p->fused[i] = (struct et_fused){.bn = -1,
+						.residual = -1,
+						.act = ET_ACT_NONE,
+						.out = i + 1,
+						.moments = -1,
+						.through = -1,
+						.sums = -1};
 	}
 	return true;
 }

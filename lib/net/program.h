@@ -80,6 +80,13 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 		    struct et_err *err) ET_MUST_CHECK;
 void et_program_free(struct et_program *p);
 
+/*
+ * Gradients of a node's parameters that are updated at once: there, and 0, from before its backward
+ * until they have been used, or have not. pass.c
+ */
+void et_gradients_open(const struct et_exec *x, const struct et_node *node);
+void et_gradients_close(const struct et_exec *x, const struct et_node *node, bool use);
+
 /* Batch norm in training: what is absorbed into it, and which tensors need not be kept. lazy.c */
 void et_program_lazy(struct et_program *p, const struct et_net *net);
 

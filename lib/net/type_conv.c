@@ -101,11 +101,29 @@ static bool prologue(const struct et_node *node)
 	return !h->save && !h->backward && !h->step && et_conv_takes_prologue(&node->u.conv.g);
 }
 
+/* Both products are exact, wanted, and can be made in one walk. */
+static bool walks(const struct et_net *net, const struct et_node *node)
+{
+	const struct et_hooks *h = &node->hooks;
+	bool exact = !h->save && !h->delta && !h->weight_dx && !h->backward && !h->step;
+
+	return exact && node->trains && net->needs_grad[node->in[0]] &&
+	       node->param[ET_P_BIAS] < 0 && !net->want_probes && !et_patches(net, node->in[0]) &&
+	       et_conv_walks_both(&node->u.conv.g);
+}
+
 static size_t saved(const struct et_net *net, const struct et_node *node, int n)
 {
 	(void)net;
 	return node->trains && node->hooks.save ? et_hooks_need(&node->hooks, &node->layer, n).saved
 						: 0;
+}
+
+/* Does batch norm beside the layer count on the one walk? */
+static bool in_one(const struct et_exec *x, const struct et_node *node)
+{
+	const struct et_fused *f = et_fused_of(x, node);
+	return f->through >= 0 || f->sums >= 0;
 }
 
 /* Scratch of backward: of every way that a pass may take. */
@@ -142,10 +160,13 @@ static void measure_backward(struct et_exec *x, const struct et_node *node)
 		et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
 		h->weight_dx->mode->weight_dx(&call, NULL, NULL);
 	}
-	if (h->both) {
-		struct et_call call = et_call_of(x, node, h->both);
-		const struct et_products p = {0};
-		h->both->mode->both(&call, &p);
+	if (h->both || in_one(x, node)) {
+		const struct et_bn_grad through = {0};
+		const struct et_bn_sums sums = {0};
+		const struct et_fused *f = et_fused_of(x, node);
+		const struct et_conv_pair pair = {.through = f->through >= 0 ? &through : NULL,
+						  .sums = f->sums >= 0 ? &sums : NULL};
+		et_conv_both(c, g, x->n, &pair, x->work);
 	}
 	const struct et_prologue pro = {0};
 	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
@@ -245,36 +266,64 @@ static void bias_backward(struct et_exec *x, struct et_node *node, const float *
 			       db, x->work);
 }
 
+/* Both products in one walk, with what batch norm on either side has to do there. */
+static void walk(struct et_exec *x, struct et_node *node, struct et_conv_pair *pair)
+{
+	const struct et_fused *f = et_fused_of(x, node);
+	const struct et_node *nodes = x->net->nodes;
+	struct et_bn_grad through;
+	struct et_bn_sums sums;
+	struct et_prologue after;
+
+	if (f->through >= 0) {
+		struct et_norm_kept k = et_norm_kept(x, &nodes[f->through]);
+		after = (struct et_prologue){k.scale, k.shift,
+					     et_fused_of(x, &nodes[f->through])->act};
+		through =
+			(struct et_bn_grad){et_in(x, &nodes[f->through], 0), &after, k.a, k.b, k.d};
+		pair->through = &through;
+	}
+	if (f->sums >= 0) {
+		struct et_norm_kept k = et_norm_kept(x, &nodes[f->sums]);
+		sums = (struct et_bn_sums){k.mean, pair->pro, k.s1, k.s2};
+		pair->sums = &sums;
+	}
+	et_conv_both(&x->net->ctx, &node->u.conv.g, x->n, pair, x->work);
+}
+
 /* The exact products, but for what a mode takes for w in dx. */
 static void products(struct et_exec *x, struct et_node *node, const float *dy, float *dx, float *dw)
 {
 	const struct et_conv *g = &node->u.conv.g;
 	const struct et_technique *t = node->hooks.weight_dx;
-	const float *w = et_value(x, node, ET_P_WEIGHT);
+	struct et_conv_pair pair = {
+		.w = et_value(x, node, ET_P_WEIGHT), .dy = dy, .dx = dx, .dw = dw};
 	struct et_prologue pro;
-	const float *in = NULL;
-	const struct et_prologue *before = dw ? et_in_prologue(x, node, &pro, &in) : NULL;
 
+	if (dw)
+		pair.pro = et_in_prologue(x, node, &pro, &pair.in);
+	if (in_one(x, node)) {
+		walk(x, node, &pair);
+		return;
+	}
 	if (dx && dw && node->walks) {
 		struct et_call call = et_call_of(x, node, node->hooks.both);
-		const struct et_products p = {
-			.x = in, .pro = before, .w = w, .dy = dy, .dx = dx, .dw = dw};
-		node->hooks.both->mode->both(&call, &p);
+		node->hooks.both->mode->both(&call, &pair);
 		return;
 	}
 	size_t mark = et_arena_mark(x->work);
 	if (dx && t) {
 		struct et_call call = et_call_of(x, node, t);
 		float *b = et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
-		t->mode->weight_dx(&call, w, b);
-		w = b;
+		t->mode->weight_dx(&call, pair.w, b);
+		pair.w = b;
 	}
 	if (dx && dw)
-		et_conv_backward(&x->net->ctx, g, x->n, in, before, dy, w, dx, dw, x->work);
+		et_conv_backward(&x->net->ctx, g, x->n, &pair, x->work);
 	else if (dw)
-		et_conv_weight(&x->net->ctx, g, x->n, in, before, dy, dw, x->work);
+		et_conv_weight(&x->net->ctx, g, x->n, pair.in, pair.pro, dy, dw, x->work);
 	else if (dx)
-		et_conv_data(&x->net->ctx, g, x->n, dy, w, dx, x->work);
+		et_conv_data(&x->net->ctx, g, x->n, dy, pair.w, dx, x->work);
 	et_arena_release(x->work, mark);
 }
 
@@ -342,6 +391,7 @@ const struct et_type et_type_conv2d = {
 	.backward = backward,
 	.mac = mac,
 	.prologue = prologue,
+	.walks = walks,
 };
 
 const struct et_type et_type_linear = {

@@ -47,14 +47,23 @@ static size_t saved(const struct et_net *net, const struct et_node *node, int n)
 {
 	(void)net;
 	(void)n;
-	return !keep(node) ? 0 : 4 * (size_t)node->out.c * sizeof(float);
+	return !keep(node) ? 0 : (size_t)node->out.c * (2 * sizeof(double) + 7 * sizeof(float));
 }
 
 struct et_norm_kept et_norm_kept(const struct et_exec *x, const struct et_node *bn)
 {
-	float *save = et_saved(x, bn);
+	double *sums = et_saved(x, bn);
 	size_t c = (size_t)bn->out.c;
-	return (struct et_norm_kept){save, save + c, save + 2 * c, save + 3 * c};
+	float *at = (float *)(sums + 2 * c);
+	return (struct et_norm_kept){.mean = at,
+				     .invstd = at + c,
+				     .scale = at + 2 * c,
+				     .shift = at + 3 * c,
+				     .a = at + 4 * c,
+				     .b = at + 5 * c,
+				     .d = at + 6 * c,
+				     .s1 = sums,
+				     .s2 = sums + c};
 }
 
 void et_norm_apply(const struct et_exec *x, const struct et_node *bn, float *y)
@@ -140,29 +149,50 @@ static void forward(struct et_exec *x, struct et_node *node)
 	et_arena_release(x->work, mark);
 }
 
-static void backward(struct et_exec *x, struct et_node *node)
+/* Through what forward kept. */
+static void backward_kept(struct et_exec *x, const struct et_node *node)
+{
+	const struct et_fused *f = et_fused_of(x, node);
+	struct et_ctx *ctx = &x->net->ctx;
+	struct et_norm_kept k = et_norm_kept(x, node);
+	const struct et_prologue after = {k.scale, k.shift, f->act};
+	const struct et_bn_sums sums = {k.mean, &after, k.s1, k.s2};
+	const struct et_bn_grad grad = {et_in(x, node, 0), &after, k.a, k.b, k.d};
+	float *dx = et_dx_begin(x, node, 0), *dy = et_dy(x, node);
+
+	if (!f->summed)
+		et_bn_gather(ctx, rows(x, node), node->out.c, grad.in, dy, &sums, x->work);
+	et_bn_slopes(rows(x, node), node->out.c, &sums, k.invstd, et_value(x, node, ET_P_WEIGHT),
+		     node->bn_batch, k.a, k.b, k.d, et_value_grad(x, node, ET_P_WEIGHT),
+		     et_value_grad(x, node, ET_P_BIAS));
+	if (dx && !f->left)
+		et_bn_through(ctx, rows(x, node), node->out.c, &grad, dy, dx);
+}
+
+/* With running statistics, and a weight and a bias that stay: dy scaled. */
+static void backward_constant(struct et_exec *x, const struct et_node *node)
 {
 	size_t mark = et_arena_mark(x->work), c = (size_t)node->out.c;
-	float *running = et_arena_alloc(x->work, c, sizeof(float));
-	struct et_norm_kept k = {.mean = param(x->net, node, ET_P_MEAN)->value, .invstd = running};
-	const float *in = NULL;
+	float *invstd = et_arena_alloc(x->work, c, sizeof(float));
+	const float *var = param(x->net, node, ET_P_VAR)->value;
 
-	if (et_saved(x, node)) {
-		k = et_norm_kept(x, node);
-		in = et_in(x, node, 0);
-	} else {
-		const float *var = param(x->net, node, ET_P_VAR)->value;
-		for (size_t i = 0; i < c; i++)
-			running[i] = (float)(1 / sqrt((double)var[i] + node->u.bn.eps));
-	}
-	const struct et_prologue after = {k.scale, k.shift, et_fused_of(x, node)->act};
+	for (size_t i = 0; i < c; i++)
+		invstd[i] = (float)(1 / sqrt((double)var[i] + node->u.bn.eps));
 	/* Rows of pixels, or of patches: constants don't tell them apart. */
-	et_bn_backward(&x->net->ctx, et_dy_count(x, node) / c, node->out.c, in, et_dy(x, node),
-		       k.mean, k.invstd, et_value(x, node, ET_P_WEIGHT), node->bn_batch, &after,
-		       et_dx_begin(x, node, 0), et_value_grad(x, node, ET_P_WEIGHT),
-		       et_value_grad(x, node, ET_P_BIAS), x->work);
-	et_dx_end(x, node, 0);
+	et_bn_backward(&x->net->ctx, et_dy_count(x, node) / c, node->out.c, NULL, et_dy(x, node),
+		       param(x->net, node, ET_P_MEAN)->value, invstd,
+		       et_value(x, node, ET_P_WEIGHT), false, NULL, et_dx_begin(x, node, 0), NULL,
+		       NULL, x->work);
 	et_arena_release(x->work, mark);
+}
+
+static void backward(struct et_exec *x, struct et_node *node)
+{
+	if (et_saved(x, node))
+		backward_kept(x, node);
+	else
+		backward_constant(x, node);
+	et_dx_end(x, node, 0);
 }
 
 const struct et_type et_type_batchnorm2d = {

@@ -45,6 +45,8 @@ struct et_type {
 	double (*mac)(const struct et_node *node); /* of one image's forward; NULL: not counted */
 	/* Can all passes over input 0 take a prologue? NULL: no. */
 	bool (*prologue)(const struct et_node *node);
+	/* Can backward take in batch norm on either side of the layer (et_fused)? NULL: no. */
+	bool (*walks)(const struct et_net *net, const struct et_node *node);
 };
 
 const struct et_type *et_type_find(const char *name);
@@ -111,6 +113,13 @@ struct et_fused {
 	enum et_act act;
 	int out;     /* the tensor that it writes */
 	int moments; /* node of the batch norm that wants those of the output */
+	/*
+	 * Backward, of a convolution that makes both products in one walk: the batch norm behind it
+	 * that dy comes through on the way, and the one before it whose sums it gathers. Of a batch
+	 * norm: dx is left to the convolution before it; sums come from the one behind it.
+	 */
+	int through, sums;
+	bool left, summed;
 };
 const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node *node);
 
@@ -118,9 +127,14 @@ const struct et_fused *et_fused_of(const struct et_exec *x, const struct et_node
 void et_bn_constants(const struct et_net *net, const struct et_node *bn, float *scale,
 		     float *shift);
 
-/* What batch norm keeps from forward when backward goes through it, [c] each. */
+/*
+ * What batch norm keeps when backward goes through it, [c] each: from forward, and from its
+ * readers' backward (s1, s2) and its own (a, b, d) until its maker's; see et_bn_gather(),
+ * et_bn_grad.
+ */
 struct et_norm_kept {
-	float *mean, *invstd, *scale, *shift;
+	float *mean, *invstd, *scale, *shift, *a, *b, *d;
+	double *s1, *s2;
 };
 struct et_norm_kept et_norm_kept(const struct et_exec *x, const struct et_node *bn);
 /* y = what batch norm, and the activation absorbed into it, make of its input; after its forward.

@@ -353,16 +353,15 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 	et_arena_release(work, mark);
 }
 
-void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		      const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		      float *dw, struct et_arena *work)
+void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n,
+		      const struct et_conv_pair *pair, struct et_arena *work)
 {
 	if (et_conv_depthwise(g) && et_depthwise_walks(g, n)) {
-		et_depthwise_both(x, g, n, in, pro, dy, w, dx, dw, work);
+		et_depthwise_both(x, g, n, pair, work);
 		return;
 	}
-	et_conv_weight(x, g, n, in, pro, dy, dw, work);
-	et_conv_data(x, g, n, dy, w, dx, work);
+	et_conv_weight(x, g, n, pair->in, pair->pro, pair->dy, pair->dw, work);
+	et_conv_data(x, g, n, pair->dy, pair->w, pair->dx, work);
 }
 
 /* ---- sums over taps -------------------------------------------------------------------------- */

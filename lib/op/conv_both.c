@@ -1,34 +1,39 @@
 /*
  * Both gradients of a 1x1 convolution in one walk over dy. Apart, dx = dy*w and dw = dy'*x read dy
- * from memory twice; here a block of kc pixels of it is used for both while it is in the cache.
+ * from memory twice; here a block of pixels of it is used for both while it is in the cache. So is
+ * what batch norm behind the convolution makes of dy, which memory then never sees, and what batch
+ * norm before it wants to know of dx.
  *
  * The bits are those of the two GEMMs: an element of dx is a chain over depth blocks of kc filters;
- * an element of dw has sums over pixels added to it in the order of the pixels, each over a block
- * of kc or a chunk of several, as et_gemm_sum has them. Threads take these in that order and leave
- * the sums of each in a ring, from which whoever comes by adds them to dw, in their order.
+ * an element of dw has sums of blocks or chunks of pixels added to it in the order of the pixels,
+ * as et_gemm_sum has them. Threads take blocks in that order and leave the sums of each in a ring,
+ * from which whoever comes by adds them up, in their order.
  */
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "op/gemm.h"
+#include "op/norm_sums.h"
 
 struct ring {
 	size_t slots;
 	float *sums;		/* [slots][k][c] */
-	_Atomic uint32_t *full; /* [slots] 1 + the chunk whose sums are there */
-	_Atomic uint32_t next;	/* the chunk that dw needs next */
+	_Atomic uint32_t *full; /* [slots] 1 + the block whose sums are there */
+	_Atomic uint32_t next;	/* the block that dw needs next */
 	atomic_flag busy;	/* somebody adds */
 };
 
 struct walk {
 	const struct et_ctx *x;
-	struct et_gather dy, in; /* plain matrices */
+	const struct et_conv_pair *p;
+	struct et_gather in; /* a plain matrix */
 	size_t pixels, depth, cols;
-	size_t chunk; /* pixels summed apart */
-	const float *w;
-	float *dx, *dw;
-	float *packed_w, *pa, *pb;
+	struct et_gemm_cut cut;
+	float *packed_w, *pa, *pb, *through; /* the latter three by thread */
+	float *chunk;			     /* sums of one, where it is not a block */
 	size_t pb_stride;
+	struct et_norm_blocks sums;
 	struct ring ring;
 };
 
@@ -64,41 +69,59 @@ static bool ready(struct ring *r)
 	return atomic_load(&r->full[next % r->slots]) == next + 1;
 }
 
+/* Adds the sums of block b to those of its chunk, and these, when it is their last, to dw. */
+static void add_block(const struct walk *v, size_t b, const float *sums)
+{
+	const size_t count = v->depth * v->cols, per = v->cut.chunk / v->cut.block;
+	const size_t last = (v->pixels - 1) / v->cut.block;
+	float *dw = v->p->dw;
+
+	if (!v->chunk) {
+		v->x->k->add(count, dw, sums, dw);
+		return;
+	}
+	if (b % per)
+		v->x->k->add(count, v->chunk, sums, v->chunk);
+	else
+		memcpy(v->chunk, sums, count * sizeof(float));
+	if (b == last || b % per == per - 1)
+		v->x->k->add(count, dw, v->chunk, dw);
+}
+
 /* Adds what is next, as long as it is there and nobody else is at it. */
 static void drain(struct walk *v)
 {
 	struct ring *r = &v->ring;
-	size_t count = v->depth * v->cols;
 
 	/* Who leaves looks again: what came meanwhile found the flag set and was left to him. */
 	while (ready(r) && !atomic_flag_test_and_set(&r->busy)) {
 		while (ready(r)) {
 			uint32_t next = atomic_load(&r->next);
-			v->x->k->add(count, v->dw, r->sums + next % r->slots * count, v->dw);
+			add_block(v, next, r->sums + next % r->slots * v->depth * v->cols);
 			atomic_store(&r->next, next + 1);
 		}
 		atomic_flag_clear(&r->busy);
 	}
 }
 
-/* A place for the sums of a chunk. Those before it are done or at work: one of them will be next.
+/* A place for the sums of a block. Blocks before it are done or at work: one of them will be next.
  */
-static float *place(struct walk *v, uint32_t chunk)
+static float *place(struct walk *v, uint32_t block)
 {
 	struct ring *r = &v->ring;
 
-	while (chunk - atomic_load(&r->next) >= r->slots) {
+	while (block - atomic_load(&r->next) >= r->slots) {
 		drain(v);
 		sched_yield();
 	}
-	return r->sums + chunk % r->slots * v->depth * v->cols;
+	return r->sums + block % r->slots * v->depth * v->cols;
 }
 
 /* ---- one block of pixels --------------------------------------------------------------------- */
 
-/* c[k][c] (acc ? += : =) the sum over pixels m.. of dy' x. */
-static void weight_block(const struct walk *v, size_t m, size_t count, float *pa, float *pb,
-			 float *c, bool acc)
+/* c[k][c] (acc ? += : =) the sum over `count` pixels from m on of dy' x. */
+static void weight_block(const struct walk *v, const float *dy, size_t m, size_t count, float *pa,
+			 float *pb, float *c, bool acc)
 {
 	const struct et_kern *k = v->x->k;
 	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl, n = v->cols;
@@ -107,7 +130,7 @@ static void weight_block(const struct walk *v, size_t m, size_t count, float *pa
 	et_gather_columns(k, &v->in, m, count, 0, n, pb);
 	for (size_t i = 0; i < v->depth; i += mr) {
 		size_t rows = et_min(mr, v->depth - i);
-		k->pack_k(pa, count, v->dy.src + m * v->depth + i, v->depth, rows);
+		k->pack_k(pa, count, dy + i, v->depth, rows);
 		for (size_t j = 0; j < n; j += nr) {
 			size_t cols = et_min(nr, n - j);
 			int vectors = (int)et_ceil_div(cols, vl);
@@ -124,57 +147,88 @@ static void weight_block(const struct walk *v, size_t m, size_t count, float *pa
 	}
 }
 
-/* dx[m..] = dy[m..] * w. */
-static void data_block(const struct walk *v, size_t m, size_t count, float *pa)
+/* Rows i.. of dx from filters at.. of a depth block; those of dy as they lie, where that is worth
+ * it. */
+static void data_panel(const struct walk *v, const struct et_gather *dy, size_t i, size_t rows,
+		       size_t at, float *pa, float *dx)
 {
 	const struct et_kern *k = v->x->k;
 	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl, n = v->cols;
-	const size_t wide = et_ceil_div(n, nr) * nr;
+	size_t kb = et_min((size_t)k->kc, v->depth - at), segments = 0, lda = 0;
+	const float *pw = v->packed_w + at * (et_ceil_div(n, nr) * nr);
+	struct et_stretch stretch[ET_STRETCHES];
 	float tile[ET_MR_MAX * ET_NR_MAX];
 
-	for (size_t i = 0; i < count; i += mr) {
-		size_t rows = et_min(mr, count - i);
-		for (size_t at = 0; at < v->depth; at += (size_t)k->kc) {
-			size_t kb = et_min((size_t)k->kc, v->depth - at);
-			const float *pw = v->packed_w + at * wide;
-			et_gather_rows(k, &v->dy, m + i, rows, at, kb, pa);
-			for (size_t j = 0; j < n; j += nr) {
-				size_t cols = et_min(nr, n - j);
-				int vectors = (int)et_ceil_div(cols, vl);
-				float *to = v->dx + (m + i) * n + j;
-				if (rows == mr && cols % vl == 0) {
-					k->gemm_rv(kb, pa, pw + j * kb, to, n, at > 0, vectors);
-					continue;
-				}
-				k->gemm_rv(kb, pa, pw + j * kb, tile, nr, false, vectors);
-				for (size_t r = 0; r < rows; r++)
-					k->store(cols, tile + r * nr, to + r * n, at > 0, NULL,
-						 NULL, NULL, ET_ACT_NONE);
-			}
-		}
+	if (k->gemm_s && rows == mr && n <= ET_IN_PLACE_PANELS * nr)
+		segments = et_gather_in_place(dy, i, mr, at, kb, stretch, &lda);
+	if (!segments)
+		et_gather_rows(k, dy, i, rows, at, kb, pa);
+	for (size_t j = 0; j < n; j += nr) {
+		size_t cols = et_min(nr, n - j);
+		int vectors = (int)et_ceil_div(cols, vl);
+		bool whole = rows == mr && cols % vl == 0;
+		float *to = whole ? dx + j : tile;
+		size_t ld = whole ? n : nr;
+		if (segments)
+			k->gemm_s(segments, stretch, lda, pw + j * kb, to, ld, whole && at,
+				  vectors);
+		else
+			k->gemm_rv(kb, pa, pw + j * kb, to, ld, whole && at, vectors);
+		for (size_t r = 0; r < rows && !whole; r++)
+			k->store(cols, tile + r * nr, dx + r * n + j, at > 0, NULL, NULL, NULL,
+				 ET_ACT_NONE);
 	}
 }
 
-static void chunks(void *arg, size_t begin, size_t end, int thread)
+/* dx = dy * w, `count` pixels. */
+static void data_block(const struct walk *v, const float *dy, size_t count, float *pa, float *dx)
+{
+	const size_t mr = (size_t)v->x->k->mr, n = v->cols;
+	const struct et_gather from = matrix(dy, count, (int)v->depth);
+
+	for (size_t i = 0; i < count; i += mr) {
+		size_t rows = et_min(mr, count - i);
+		for (size_t at = 0; at < v->depth; at += (size_t)v->x->k->kc)
+			data_panel(v, &from, i, rows, at, pa, dx + i * n);
+	}
+}
+
+/* The gradient of this convolution's output for a block of pixels: dy itself, or behind batch norm
+ * what that makes of it. */
+static const float *gradient(const struct walk *v, size_t m, size_t count, int thread)
+{
+	const struct et_bn_grad *g = v->p->through;
+	const float *dy = v->p->dy + m * v->depth;
+
+	if (!g)
+		return dy;
+	float *to = v->through + (size_t)thread * (size_t)v->x->k->kc * v->depth;
+	v->x->k->bn_dx(count, v->depth, g->in + m * v->depth, dy, g->a, g->b, g->d, g->after, to);
+	return to;
+}
+
+static void blocks(void *arg, size_t begin, size_t end, int thread)
 {
 	struct walk *v = arg;
 	const struct et_kern *k = v->x->k;
-	const size_t kc = (size_t)k->kc;
 	float *pa = v->pa + (size_t)thread * (size_t)k->mr * ET_KC_MAX;
 	float *pb = v->pb + (size_t)thread * v->pb_stride;
 
-	for (size_t i = begin; i < end; i++) {
-		size_t from = i * v->chunk, to = et_min(from + v->chunk, v->pixels);
-		float *sums = v->ring.slots ? place(v, (uint32_t)i) : v->dw;
-		for (size_t m = from; m < to; m += kc) {
-			size_t count = et_min(kc, to - m);
-			weight_block(v, m, count, pa, pb, sums, !v->ring.slots || m > from);
-			data_block(v, m, count, pa);
-		}
+	for (size_t b = begin; b < end; b++) {
+		size_t m = b * v->cut.block, count = et_min(v->cut.block, v->pixels - m);
+		float *dx = v->p->dx + m * v->cols;
+		const float *dy = gradient(v, m, count, thread);
 		if (v->ring.slots) {
-			atomic_store(&v->ring.full[i % v->ring.slots], (uint32_t)i + 1);
+			float *sums = place(v, (uint32_t)b);
+			weight_block(v, dy, m, count, pa, pb, sums, false);
+			atomic_store(&v->ring.full[b % v->ring.slots], (uint32_t)b + 1);
 			drain(v);
+		} else {
+			weight_block(v, dy, m, count, pa, pb, v->p->dw, true);
 		}
+		data_block(v, dy, count, pa, dx);
+		if (v->p->sums)
+			et_norm_block(&v->sums, b, count, v->p->in + m * v->cols, dx);
 	}
 }
 
@@ -190,42 +244,41 @@ static void pack_weights(const struct walk *v)
 	for (size_t at = 0; at < v->depth; at += kc) {
 		size_t kb = et_min(kc, v->depth - at);
 		for (size_t j = 0; j < v->cols; j += nr, to += nr * kb)
-			k->pack_b(to, kb, v->w + at * v->cols + j, v->cols,
+			k->pack_b(to, kb, v->p->w + at * v->cols + j, v->cols,
 				  et_min(nr, v->cols - j));
 	}
 }
 
-void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		  const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		  float *dw, struct et_arena *work)
+void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n,
+		  const struct et_conv_pair *pair, struct et_arena *work)
 {
 	const size_t mark = et_arena_mark(work), threads = (size_t)x->threads;
-	const size_t nr = (size_t)x->k->nr, kc = (size_t)x->k->kc;
+	const size_t nr = (size_t)x->k->nr, mr = (size_t)x->k->mr, kc = (size_t)x->k->kc;
 	struct walk v = {.x = x,
+			 .p = pair,
 			 .pixels = (size_t)n * (size_t)g->h * (size_t)g->w,
 			 .depth = (size_t)g->k,
-			 .cols = (size_t)g->c,
-			 .w = w,
-			 .dx = dx,
-			 .dw = dw};
+			 .cols = (size_t)g->c};
 	size_t wide = et_ceil_div(v.cols, nr) * nr, count;
 	struct ring *r = &v.ring;
-	bool several;
 
-	v.dy = matrix(dy, v.pixels, g->k);
-	v.in = matrix(in, v.pixels, g->c);
-	v.in.pro = pro;
+	v.cut = et_gemm_cut(x->k, v.depth, v.cols, v.pixels);
+	count = et_ceil_div(v.pixels, v.cut.block);
+	v.in = matrix(pair->in, v.pixels, g->c);
+	v.in.pro = pair->pro;
+	/* Scratch is for blocks of any size: a smaller batch may have larger ones. */
 	v.pb_stride = wide * kc;
 	v.packed_w = et_arena_alloc(work, wide * v.depth, sizeof(float));
-	v.pa = et_arena_alloc(work, threads * (size_t)x->k->mr * ET_KC_MAX, sizeof(float));
+	v.pa = et_arena_alloc(work, threads * mr * ET_KC_MAX, sizeof(float));
 	v.pb = et_arena_alloc(work, threads * v.pb_stride, sizeof(float));
-	v.chunk = et_gemm_sum_chunk(x->k, v.depth, v.cols, v.pixels);
-	several = v.chunk > 0;
-	if (!several)
-		v.chunk = kc;
-	count = et_ceil_div(v.pixels, v.chunk);
+	if (pair->through)
+		v.through = et_arena_alloc(work, threads * kc * v.depth, sizeof(float));
+	if (pair->sums)
+		v.sums = et_norm_open(x, pair->sums, v.cut.most, v.cols, work);
+	if (v.cut.chunk > v.cut.block)
+		v.chunk = et_arena_alloc(work, v.depth * v.cols, sizeof(float));
 	/* One thread alone adds blocks to dw itself. */
-	r->slots = threads > 1 ? 2 * threads : several;
+	r->slots = threads > 1 ? 2 * threads : v.cut.chunk > v.cut.block;
 	r->sums = et_arena_alloc(work, r->slots * v.depth * v.cols, sizeof(float));
 	r->full = et_arena_alloc(work, r->slots, sizeof(*r->full));
 	if (!et_measuring(work) && r->full) {
@@ -234,7 +287,9 @@ void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const 
 		atomic_init(&r->next, 0);
 		atomic_flag_clear(&r->busy);
 		pack_weights(&v);
-		et_parallel_in(x, count, count, 1, chunks, &v);
+		et_parallel_in(x, count, count, 1, blocks, &v);
+		if (pair->sums)
+			et_norm_join(&v.sums, count);
 	}
 	et_arena_release(work, mark);
 }

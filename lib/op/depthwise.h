@@ -14,9 +14,8 @@ void et_depthwise_weight(const struct et_ctx *x, const struct et_conv *g, int n,
 			 struct et_arena *work);
 /* Both, in their bits and the scratch of the second, in one walk over dy; and whether that pays. */
 bool et_depthwise_walks(const struct et_conv *g, int n);
-void et_depthwise_both(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		       const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		       float *dw, struct et_arena *work);
+void et_depthwise_both(const struct et_ctx *x, const struct et_conv *g, int n,
+		       const struct et_conv_pair *pair, struct et_arena *work);
 
 /* ---- shared by forward and backward ---------------------------------------------------------- */
 

@@ -186,10 +186,16 @@ bool et_depthwise_walks(const struct et_conv *g, int n)
 	return (size_t)n * (size_t)g->p * (size_t)g->q * (size_t)g->c >= 1u << 18;
 }
 
-void et_depthwise_both(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		       const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		       float *dw, struct et_arena *work)
+void et_depthwise_both(const struct et_ctx *x, const struct et_conv *g, int n,
+		       const struct et_conv_pair *pair, struct et_arena *work)
 {
-	struct job j = {.x = x, .g = g, .in = in, .dy = dy, .pro = pro, .w = w, .dx = dx, .dw = dw};
+	struct job j = {.x = x,
+			.g = g,
+			.in = pair->in,
+			.dy = pair->dy,
+			.pro = pair->pro,
+			.w = pair->w,
+			.dx = pair->dx,
+			.dw = pair->dw};
 	run(&j, n, work);
 }

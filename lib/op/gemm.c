@@ -10,9 +10,6 @@
 #include "op/gemm.h"
 #include "op/moments.h"
 
-/* Up to so many panels of B, rows of A are used where they lie: packing them is not worth it. */
-#define IN_PLACE_PANELS 8
-
 struct rows_job {
 	const struct et_ctx *x;
 	const struct et_gemm_rows *g;
@@ -138,7 +135,7 @@ static void rows_block(const struct rows_job *j, size_t m0, size_t m1, size_t n0
 
 	for (b.jc = n0; b.jc < n1; b.jc += nc) {
 		b.nb = et_min(nc, n1 - b.jc);
-		bool in_place = k->gemm_s && b.nb <= IN_PLACE_PANELS * (size_t)k->nr;
+		bool in_place = k->gemm_s && b.nb <= ET_IN_PLACE_PANELS * (size_t)k->nr;
 		for (b.pc = 0; b.pc < depth; b.pc += kc) {
 			size_t finished = m0;
 			b.kb = et_min(kc, depth - b.pc);

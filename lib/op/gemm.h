@@ -21,6 +21,9 @@ static inline size_t et_gemm_columns(const struct et_ctx *x)
 	return (size_t)(x->columns ? x->columns : x->k->nc);
 }
 
+/* Up to so many panels of B, rows of A are used where they lie: packing them is not worth it. */
+#define ET_IN_PLACE_PANELS 8
+
 /* Packing buffers of all threads: a panel of A, a block of B. */
 struct et_packs {
 	float *a, *b;
@@ -41,9 +44,15 @@ static inline struct et_packs et_packs_alloc(const struct et_ctx *x, size_t cols
 }
 
 /*
- * Of how many of `depth` pixels et_gemm_sum forms sums apart, to be added to C in the order of the
- * pixels: whole blocks of kc; 0: the sum of each block of kc is added to C.
+ * How et_gemm_sum sums up for C of rows x cols, over `depth` pixels: over blocks of so many, whole
+ * tiles and at most kc, evenly when there are few and C is small; and, where several blocks are a
+ * chunk, each chunk's blocks apart, to be added to C then. There are at most `most` blocks, which
+ * more pixels do not make fewer.
  */
-size_t et_gemm_sum_chunk(const struct et_kern *k, size_t rows, size_t cols, size_t depth);
+struct et_gemm_cut {
+	size_t block, chunk; /* pixels; the same, or chunk a multiple */
+	size_t most;
+};
+struct et_gemm_cut et_gemm_cut(const struct et_kern *k, size_t rows, size_t cols, size_t depth);
 
 #endif

@@ -17,9 +17,9 @@ struct sum_job {
 	struct et_packs p;
 	size_t rows, cols, depth; /* of C; pixels */
 	bool by_rows;
-	size_t chunks, chunk; /* and pixels in each */
-	size_t parts, part;   /* of C's longer side; and its length */
-	float *sums;	      /* [chunks][rows][cols], when there are several */
+	size_t block, chunks, chunk; /* pixels in a block, in a chunk */
+	size_t parts, part;	     /* of C's longer side; and its length */
+	float *sums;		     /* [chunks][rows][cols], when there are several */
 };
 
 /* A panel of D against a block of columns. */
@@ -56,7 +56,7 @@ static void sum_block(const struct sum_job *j, size_t chunk, size_t i0, size_t i
 {
 	const struct et_kern *k = j->x->k;
 	const struct et_gemm_sum *g = j->g;
-	const size_t mr = (size_t)k->mr, kc = (size_t)k->kc, nc = et_gemm_columns(j->x);
+	const size_t mr = (size_t)k->mr, nc = et_gemm_columns(j->x);
 	const size_t from = chunk * j->chunk, to = et_min(from + j->chunk, j->depth);
 	struct block b = {.c = g->c, .ldc = g->ldc};
 
@@ -66,8 +66,8 @@ static void sum_block(const struct sum_job *j, size_t chunk, size_t i0, size_t i
 	}
 	for (b.jc = n0; b.jc < n1; b.jc += nc) {
 		b.nb = et_min(nc, n1 - b.jc);
-		for (size_t pc = from; pc < to; pc += kc) {
-			b.kb = et_min(kc, to - pc);
+		for (size_t pc = from; pc < to; pc += j->block) {
+			b.kb = et_min(j->block, to - pc);
 			b.acc = !j->sums || pc > from;
 			et_gather_columns(k, &g->a, pc, b.kb, b.jc, b.nb, pb);
 			for (b.ic = i0; b.ic < i1; b.ic += mr) {
@@ -114,11 +114,17 @@ static size_t chunks_at_most(const struct et_kern *k, size_t rows, size_t cols, 
 	return et_min(et_min(blocks / CHUNK_BLOCKS, CHUNK_FLOATS / (rows * cols)), CHUNKS);
 }
 
-size_t et_gemm_sum_chunk(const struct et_kern *k, size_t rows, size_t cols, size_t depth)
+struct et_gemm_cut et_gemm_cut(const struct et_kern *k, size_t rows, size_t cols, size_t depth)
 {
-	size_t kc = (size_t)k->kc, most = chunks_at_most(k, rows, cols, depth);
+	const size_t mr = (size_t)k->mr, full = (size_t)k->kc / mr * mr;
+	struct et_gemm_cut c = {.most = et_ceil_div(depth, full)};
+	size_t chunks = chunks_at_most(k, rows, cols, depth);
 
-	return most < 2 ? 0 : et_ceil_div(et_ceil_div(depth, kc), most) * kc;
+	if (c.most < 32 && rows * cols <= ET_BOTH_WEIGHTS)
+		c.most = et_min(et_ceil_div(c.most, 4) * 4, et_ceil_div(depth, 2 * mr));
+	c.block = et_ceil_div(et_ceil_div(depth, c.most), mr) * mr;
+	c.chunk = chunks < 2 ? c.block : et_ceil_div(et_ceil_div(depth, c.block), chunks) * c.block;
+	return c;
 }
 
 /* What the threads beyond the chunks' number share of C. */
@@ -143,9 +149,9 @@ void et_gemm_sum(const struct et_ctx *x, const struct et_gemm_sum *g, struct et_
 
 	j.cols = (size_t)g->a.taps * (size_t)g->a.cn;
 	j.depth = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw;
-	j.chunk = et_gemm_sum_chunk(x->k, j.rows, j.cols, j.depth);
-	if (!j.chunk)
-		j.chunk = j.depth;
+	struct et_gemm_cut cut = et_gemm_cut(x->k, j.rows, j.cols, j.depth);
+	j.block = cut.block;
+	j.chunk = cut.chunk > cut.block ? cut.chunk : j.depth;
 	j.chunks = et_ceil_div(j.depth, j.chunk);
 	cut_sides(&j);
 	j.p = et_packs_alloc(x, j.cols, work);

@@ -181,10 +181,6 @@ void et_conv_data(const struct et_ctx *x, const struct et_conv *g, int n, const 
 void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
 		    const struct et_prologue *pro, const float *dy, float *dw,
 		    struct et_arena *work);
-/* Both, in whatever way is best that has their bits and needs no more scratch than either. */
-void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		      const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		      float *dw, struct et_arena *work);
 /*
  * et_conv_data and et_conv_weight in one walk over dy, which is used for both while it is in the
  * cache: the same bits, by what the machine is like faster or slower. Only where
@@ -192,9 +188,30 @@ void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n, co
  */
 #define ET_BOTH_WEIGHTS 65536
 bool et_conv_walks_both(const struct et_conv *g);
-void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		  const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		  float *dw, struct et_arena *work);
+struct et_bn_grad;
+struct et_bn_sums;
+/* What both products are of: dx is overwritten, dw added to. */
+struct et_conv_pair {
+	const float *in;
+	const struct et_prologue *pro; /* what in goes through, or NULL */
+	const float *dy, *w;
+	float *dx, *dw;
+	/*
+	 * Batch norm on either side, where it is with the gradient in the cache already; NULL where
+	 * there is none. Behind: dy is the gradient of what batch norm makes of this convolution's
+	 * output, and goes through it before it is used. Before: batch norm makes what this
+	 * convolution reads of `in`, and wants its sums over dx.
+	 */
+	const struct et_bn_grad *through;
+	const struct et_bn_sums *sums;
+};
+/* Neither through nor sums: in whatever way is best that has their bits and needs no more scratch
+ * than either. */
+void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n,
+		      const struct et_conv_pair *pair, struct et_arena *work);
+/* When measuring, through and sums say by being there whether they will be. */
+void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n,
+		  const struct et_conv_pair *pair, struct et_arena *work);
 /* sum[c] += sum over rows of x[rows, c]: the bias gradient. */
 void et_channel_sum(const struct et_ctx *x, size_t rows, int c, const float *in, float *sum,
 		    struct et_arena *work);
@@ -271,6 +288,32 @@ void et_bn_backward(const struct et_ctx *x, size_t rows, int c, const float *in,
 		    const float *mean, const float *invstd, const float *gamma, bool batch,
 		    const struct et_prologue *after, float *dx, float *dgamma, float *dbeta,
 		    struct et_arena *work);
+
+/*
+ * The same in three parts, for layers beside batch norm that have its tensors in the cache anyway.
+ *
+ * What dx depends on, sums over all rows: s1 = sum of dy', s2 = sum of dy' * (in - mean), where dy'
+ * is dy, but 0 where the activation `after` is flat.
+ */
+struct et_bn_sums {
+	const float *mean;
+	const struct et_prologue *after; /* or NULL */
+	double *s1, *s2;		 /* [c], overwritten */
+};
+void et_bn_gather(const struct et_ctx *x, size_t rows, int c, const float *in, const float *dy,
+		  const struct et_bn_sums *sums, struct et_arena *work);
+/* dx = a*dy' + b*in + d, by channel. */
+struct et_bn_grad {
+	const float *in;
+	const struct et_prologue *after; /* or NULL */
+	const float *a, *b, *d;
+};
+/* a, b, d [c]; dgamma and dbeta (may be NULL) are added to. */
+void et_bn_slopes(size_t rows, int c, const struct et_bn_sums *sums, const float *invstd,
+		  const float *gamma, bool batch, float *a, float *b, float *d, float *dgamma,
+		  float *dbeta);
+void et_bn_through(const struct et_ctx *x, size_t rows, int c, const struct et_bn_grad *grad,
+		   const float *dy, float *dx);
 
 /* ---- activations and other elementwise operators; outputs may be inputs ---------------------- */
 

@@ -38,6 +38,7 @@ void net_open(struct net_case *t, const struct et_ctx *ctx, const char *text,
 	MUST(et_net_build(&t->net, &t->spec, ctx, &err));
 	t->net.want_input_grad = s->input_grad;
 	t->net.unfused = s->unfused;
+	t->net.want_probes = s->probes;
 	t->net.unshared = s->unshared;
 	t->net.unchained = s->unchained;
 	t->net.unchunked = s->unchunked;

@@ -17,7 +17,7 @@ struct net_setup {
 	const char *trainable;	  /* NULL: everything */
 	const char *mode, *modes; /* NULL: exact everywhere */
 	int last;
-	bool frozen_bn, input_grad, unfused, unshared, unchained, unchunked, fuse_update;
+	bool frozen_bn, input_grad, unfused, unshared, unchained, unchunked, fuse_update, probes;
 	int chunk_growth;
 	int batch, eval_batch, moments;
 };

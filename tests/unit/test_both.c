@@ -9,9 +9,8 @@
 
 struct both_case {
 	struct conv_case t;
-	void (*both)(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
-		     const struct et_prologue *pro, const float *dy, const float *w, float *dx,
-		     float *dw, struct et_arena *work);
+	void (*both)(const struct et_ctx *x, const struct et_conv *g, int n,
+		     const struct et_conv_pair *pair, struct et_arena *work);
 	const struct et_prologue *pro; /* or NULL */
 	float *dx, *dw;
 };
@@ -21,8 +20,13 @@ static void run_both(void *arg, const struct et_ctx *x, struct et_arena *work)
 	struct both_case *b = arg;
 	struct conv_case *t = &b->t;
 
-	b->both(x, &t->g, t->n, num_at(work, t->x), b->pro, num_at(work, t->dy), num_at(work, t->w),
-		num_at(work, t->dx), num_at(work, t->dw), work);
+	struct et_conv_pair pair = {.in = num_at(work, t->x),
+				    .pro = b->pro,
+				    .dy = num_at(work, t->dy),
+				    .w = num_at(work, t->w),
+				    .dx = num_at(work, t->dx),
+				    .dw = num_at(work, t->dw)};
+	b->both(x, &t->g, t->n, &pair, work);
 	/* The same scratch serves those apart. */
 	if (!et_measuring(work))
 		memcpy(b->dw, t->dw0, et_conv_weights(&t->g) * sizeof(float));
@@ -148,6 +152,116 @@ START_TEST(backward)
 }
 END_TEST
 
+/* ---- with batch norm on both sides ----------------------------------------------------------- */
+
+struct beside_case {
+	struct conv_case t;
+	float *z, *a, *b, *d, *scale, *shift; /* behind: its input and slopes [k] */
+	float *mean;			      /* before: [c] */
+	struct et_prologue before;
+	double *s1, *s2;
+	float *gone, *dx, *dw; /* dy through batch norm; what is made of it apart */
+};
+
+static void run_beside(void *arg, const struct et_ctx *x, struct et_arena *work)
+{
+	struct beside_case *b = arg;
+	struct conv_case *t = &b->t;
+	const struct et_prologue after = {b->scale, b->shift, ET_ACT_RELU6};
+	const struct et_bn_grad through = {num_at(work, b->z), &after, b->a, b->b, b->d};
+	const struct et_bn_sums sums = {b->mean, &b->before, b->s1, b->s2};
+	struct et_conv_pair pair = {.in = num_at(work, t->x),
+				    .pro = &b->before,
+				    .dy = num_at(work, t->dy),
+				    .w = num_at(work, t->w),
+				    .dx = num_at(work, t->dx),
+				    .dw = num_at(work, t->dw),
+				    .through = &through,
+				    .sums = &sums};
+	et_conv_both(x, &t->g, t->n, &pair, work);
+	if (!et_measuring(work)) {
+		memcpy(b->dw, t->dw0, et_conv_weights(&t->g) * sizeof(float));
+		et_bn_through(x, conv_sizes(t).y / (size_t)t->g.k, t->g.k, &through, t->dy,
+			      b->gone);
+	}
+	pair.dy = num_at(work, b->gone);
+	pair.dx = num_at(work, b->dx);
+	pair.dw = num_at(work, b->dw);
+	pair.through = NULL;
+	pair.sums = NULL;
+	et_conv_both(x, &t->g, t->n, &pair, work);
+	if (et_measuring(work))
+		return;
+	struct num_sizes s = conv_sizes(t);
+	num_check_bits("dx", t->dx, b->dx, s.x * sizeof(float));
+	num_check_bits("dw", t->dw, b->dw, s.w * sizeof(float));
+}
+
+/* The sums, from dx as it is, in double. */
+static void check_beside(void *arg)
+{
+	const struct beside_case *b = arg;
+	size_t c = (size_t)b->t.g.c, rows = conv_sizes(&b->t).x / c;
+
+	for (size_t j = 0; j < c; j++) {
+		double s1 = 0, s2 = 0, m1 = 0, m2 = 0;
+		for (size_t r = 0; r < rows; r++) {
+			float z = b->t.x[r * c + j],
+			      v = z * b->before.scale[j] + b->before.shift[j];
+			double g = v <= 0 ? 0 : (double)b->t.dx[r * c + j];
+			double off = (double)z - (double)b->mean[j];
+			s1 += g;
+			s2 += g * off;
+			m1 += fabs(g);
+			m2 += fabs(g * off);
+		}
+		ck_assert_msg(fabs(b->s1[j] - s1) <= 1e-5 * m1 && fabs(b->s2[j] - s2) <= 1e-5 * m2,
+			      "%s: channel %zu: sums %g %g, not %g %g", num_label_text(), j,
+			      b->s1[j], b->s2[j], s1, s2);
+	}
+}
+
+START_TEST(beside)
+{
+	struct et_rng r = num_rng(301, (uint32_t)_i);
+	struct et_conv g = {.h = shapes[_i].h,
+			    .w = shapes[_i].w,
+			    .c = shapes[_i].c,
+			    .k = shapes[_i].k,
+			    .kh = 1,
+			    .kw = 1,
+			    .sh = 1,
+			    .sw = 1,
+			    .dh = 1,
+			    .dw = 1,
+			    .groups = 1};
+
+	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+	size_t c = (size_t)g.c, k = (size_t)g.k;
+	struct beside_case b = {.t = conv_random(&g, shapes[_i].n, &r)};
+	struct num_sizes s = conv_sizes(&b.t);
+	b.z = num_normal(&r, s.y);
+	b.a = num_normal(&r, k);
+	b.b = num_normal(&r, k);
+	b.d = num_normal(&r, k);
+	b.scale = num_normal(&r, k);
+	b.shift = num_normal(&r, k);
+	b.mean = num_normal(&r, c);
+	b.before = (struct et_prologue){num_normal(&r, c), num_normal(&r, c), ET_ACT_RELU};
+	b.s1 = num_alloc(c, sizeof(double));
+	b.s2 = num_alloc(c, sizeof(double));
+	b.gone = num_floats(s.y);
+	b.dx = num_floats(s.x);
+	b.dw = num_floats(s.w);
+	conv_label(&b.t, "walk between batch norms");
+	struct num_out out[] = {{b.t.dx, s.x * sizeof(float), NULL},
+				{b.t.dw, s.w * sizeof(float), b.t.dw0},
+				{b.s1, c * sizeof(double), NULL},
+				{b.s2, c * sizeof(double), NULL}};
+	num_run(run_beside, check_beside, &b, out, ET_COUNT(out));
+}
+END_TEST
+
 /* Other shapes are left to the operators apart. */
 START_TEST(declined)
 {
@@ -188,6 +302,7 @@ Suite *suite_both(void)
 	tcase_add_loop_test(tc, walks, 0, ET_COUNT(shapes));
 	tcase_add_loop_test(tc, depthwise_walks, 0, 12);
 	tcase_add_loop_test(tc, backward, 0, 2);
+	tcase_add_loop_test(tc, beside, 0, ET_COUNT(shapes));
 	tcase_add_test(tc, declined);
 	return s;
 }

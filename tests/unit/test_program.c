@@ -188,7 +188,7 @@ START_TEST(made_again)
 	ck_assert(y2->written && y2->again < 0);
 	/* The inputs of the convolutions and batch norms but for y1; statistics; bits; fc's input.
 	 */
-	ck_assert_uint_eq(p->saved, 3 * map + 2 * 4 * channels + map / 32 + 2 * channels);
+	ck_assert_uint_eq(p->saved, 3 * map + 2 * 11 * channels + map / 32 + 2 * channels);
 	net_close(&t);
 
 	/* Of two layers that read it again, the first in backward has it made, the last lets go. */
@@ -205,6 +205,62 @@ START_TEST(made_again)
 	ck_assert(y->written && y->again == m && y->until == h);
 	ck_assert_int_eq(p->slots[y->slot].begin, 2 * t.net.n - m);
 	ck_assert_int_eq(p->slots[y->slot].end, 2 * t.net.n - h);
+	net_close(&t);
+}
+END_TEST
+
+/*
+ * Backward of an inverted residual: convolutions of 1x1 take the batch norm behind them into their
+ * walk and sum up for the one before them; depthwise ones do nothing for either, and neither does a
+ * convolution without a gradient to pass on.
+ */
+START_TEST(beside_norm)
+{
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
+	struct net_setup setup = {.batch = 2};
+	struct net_case t;
+	static const char text[] =
+		"{'name':'c0','type':'conv2d','out_channels':8,'kernel_size':1,'bias':false},"
+		"{'name':'b0','type':'batchnorm2d'},{'type':'relu6'},"
+		"{'name':'c1','type':'conv2d','out_channels':16,'kernel_size':1,'bias':false},"
+		"{'name':'b1','type':'batchnorm2d'},{'type':'relu6'},"
+		"{'name':'d','type':'conv2d','out_channels':16,'kernel_size':3,'padding':1,"
+		"'groups':16,'bias':false},"
+		"{'name':'b2','type':'batchnorm2d'},{'name':'r','type':'relu6'},"
+		"{'name':'c2','type':'conv2d','out_channels':8,'kernel_size':1,'bias':false},"
+		"{'name':'b3','type':'batchnorm2d'},"
+		"{'name':'c3','type':'conv2d','out_channels':8,'kernel_size':1},"
+		"{'name':'b4','type':'batchnorm2d'},"
+		"{'name':'gap','type':'global_avgpool2d'},"
+		"{'name':'fc','type':'linear','out_features':2}";
+	static const struct {
+		const char *name, *through, *sums;
+	} want[] = {
+		{"c0", NULL, NULL}, {"c1", "b1", "b0"}, {"d", NULL, NULL},
+		{"c2", "b3", "b2"}, {"c3", NULL, NULL},
+	};
+	net_open(&t, &ctx, net_text(3, 4, 4, 2, text), &setup);
+	const struct et_program *p = t.net.train;
+	for (size_t i = 0; i < ET_COUNT(want); i++) {
+		const struct et_fused *f = fused_at(&t.net, p, want[i].name);
+		int through = want[i].through ? net_node(&t.net, want[i].through)->index : -1;
+		int sums = want[i].sums ? net_node(&t.net, want[i].sums)->index : -1;
+		ck_assert_msg(f->through == through && f->sums == sums, "%s: %d %d", want[i].name,
+			      f->through, f->sums);
+	}
+	ck_assert(fused_at(&t.net, p, "b1")->left && !fused_at(&t.net, p, "b2")->left);
+	ck_assert(fused_at(&t.net, p, "b2")->summed && !fused_at(&t.net, p, "b1")->summed);
+	/* dy of the one and the input of batch norm are there until the convolution's backward. */
+	int c2 = net_node(&t.net, "c2")->index, b3 = net_node(&t.net, "b3")->index;
+	ck_assert_int_ge(p->slots[p->g[b3 + 1]].end, 2 * t.net.n - c2);
+	ck_assert_int_ge(p->slots[p->y[c2 + 1]].end, 2 * t.net.n - c2);
+	ck_assert_int_ge(p->slots[p->save[b3]].end, 2 * t.net.n - c2);
+	net_close(&t);
+
+	/* Who wants to see the gradients gets them. */
+	setup.probes = true;
+	net_open(&t, &ctx, net_text(3, 4, 4, 2, text), &setup);
+	ck_assert_int_eq(fused_at(&t.net, t.net.train, "c2")->through, -1);
 	net_close(&t);
 }
 END_TEST
@@ -428,6 +484,7 @@ Suite *suite_program(void)
 	tcase_add_test(tc, slots_random);
 	tcase_add_test(tc, fusion);
 	tcase_add_test(tc, made_again);
+	tcase_add_test(tc, beside_norm);
 	suite_add_tcase(s, tc);
 	tc = num_tcase("random");
 	tcase_add_loop_test(tc, random_plans, 0, NETS / PER_RUN);
