@@ -42,7 +42,7 @@ extern const struct command command_fit, command_eval, command_bench, command_pl
 int command_run(const struct command *command, const struct et_env *env, int argc, char **argv);
 
 /* Prints what --version says; returns the exit code. */
-int print_version(const struct et_env *env);
+int print_version(const struct et_env *env, bool verbose);
 /* The same in one line on standard error, for -v; what is wrong is left to the command to say. */
 void print_machine(const struct et_env *env);
 

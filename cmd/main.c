@@ -67,11 +67,13 @@ static int run(int argc, char **argv, struct options *o)
 {
 	struct et_err err = {0};
 	struct et_env env = {0};
-	bool show_help = false, show_version = false;
+	bool show_help = false, show_version = false, verbose = false;
 	const struct option own[] = {
 		{OPTION_FLAG, 'h', "help", .value = &show_help, .help = "print this help"},
 		{OPTION_FLAG, 'V', "version", .value = &show_version,
 		 .help = "print version, compiler, instruction set and libraries"},
+		{OPTION_FLAG, 'v', "verbose", .value = &verbose,
+		 .help = "with --version: also block sizes and the caches they were chosen by"},
 		{OPTION_TEXT, 0, "isa", "NAME", .value = &env.isa,
 		 .help = "use this instruction set; --version lists them"},
 	};
@@ -82,10 +84,15 @@ static int run(int argc, char **argv, struct options *o)
 	if (operands < 0)
 		return fail(NULL, &err);
 	if (show_version)
-		return print_version(&env);
+		return print_version(&env, verbose);
 	if (show_help) {
 		print_help(o, stdout);
 		return 0;
+	}
+	if (verbose) {
+		et_fail(&err, ET_EUSAGE,
+			"--verbose: expected --version beside it, or to stand behind a command");
+		return fail(NULL, &err);
 	}
 	if (operands == 0) {
 		et_fail(&err, ET_EUSAGE, "expected a command; 'edgetrain help' lists them");

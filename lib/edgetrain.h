@@ -100,6 +100,13 @@ struct et_version {
 	const char *isa, *isas; /* chosen; all compiled in */
 	const char *openmp;	/* "201511", or "no" */
 	const char *libpng, *libjpeg, *zlib, *cjson;
+	int threads;
+	/* Of the matrix product: its tile, and the packed block of the right-hand matrix. */
+	int tile_rows, tile_cols, block_depth, block_cols;
+	struct {
+		uint64_t bytes; /* 0: unknown */
+		size_t sharers; /* processors at one cache */
+	} cache[3];		/* data caches, the nearest first */
 };
 /* ET_EUSAGE when env asks for an instruction set that is unknown or not on this machine. */
 int et_version_get(const struct et_env *env, struct et_version *v,

@@ -17,12 +17,12 @@
 #define MR 8
 #define NR 12
 #define KC 256
-#define NC (NR * 64)
+#define NC (NR * 10) /* a small board's cores share the second cache */
 #else
 #define MR 4
 #define NR 8
 #define KC 256
-#define NC 512
+#define NC 256
 #endif
 
 _Static_assert(MR <= ET_MR_MAX && NR <= ET_NR_MAX && KC <= ET_KC_MAX,

@@ -10,6 +10,11 @@
 #include "op/gemm.h"
 #include "op/moments.h"
 
+/* Panels of B in a block at least: as often is a packed panel of A used. And columns at most: more
+ * were not faster in any cache. */
+#define LEAST_PANELS 8
+#define MOST_COLUMNS 512
+
 struct rows_job {
 	const struct et_ctx *x;
 	const struct et_gemm_rows *g;
@@ -201,4 +206,15 @@ void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct e
 			et_moments_join(&moments, want->mean, want->var);
 	}
 	et_arena_release(work, mark);
+}
+
+int et_gemm_fit(const struct et_kern *k, uint64_t cache)
+{
+	const size_t nr = (size_t)k->nr, panel = nr * (size_t)k->kc * sizeof(float);
+
+	if (!cache)
+		return k->nc;
+	/* Half of it: rows of A and C pass through the rest. */
+	size_t panels = et_max((size_t)(cache / 2) / panel, LEAST_PANELS);
+	return (int)(et_min(panels, MOST_COLUMNS / nr) * nr);
 }

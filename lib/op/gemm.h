@@ -18,7 +18,7 @@ static inline size_t et_gemm_pieces(const struct et_ctx *x, size_t n, double mac
 /* Columns of B in a block. */
 static inline size_t et_gemm_columns(const struct et_ctx *x)
 {
-	return (size_t)(x->columns ? x->columns : x->k->nc);
+	return (size_t)(x->columns ? x->columns : et_gemm_fit(x->k, 0));
 }
 
 /* Up to so many panels of B, rows of A are used where they lie: packing them is not worth it. */

@@ -25,7 +25,7 @@ struct et_ctx {
 	int threads;	      /* at least 1 */
 	struct et_team *team; /* set by et_team_run() while it runs */
 	bool direct;	      /* every convolution as the sum it is: no Winograd */
-	int columns;	      /* of a packed block of GEMM's B; 0: as many as the kernels say */
+	int columns;	      /* of a packed block of GEMM's B; 0: et_gemm_fit(k, 0) */
 };
 
 static inline bool et_measuring(const struct et_arena *work)
@@ -119,6 +119,11 @@ struct et_gemm_rows {
 					  of C, so not with `to` */
 };
 void et_gemm_rows(const struct et_ctx *x, const struct et_gemm_rows *g, struct et_arena *work);
+/*
+ * Columns of a packed block of B, whole panels, for a thread that has so many bytes of the second
+ * cache; 0: unknown. They don't change a bit.
+ */
+int et_gemm_fit(const struct et_kern *k, uint64_t cache);
 
 /*
  * C[rows, depth of b's columns] += D^T * A, summed over all grid rows m: c[i*ldc + (t*cn + ch)] +=

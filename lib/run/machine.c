@@ -38,11 +38,15 @@ static int select_kernels(const struct et_env *env, const struct et_kern **k, st
 
 int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err)
 {
+	struct et_caches caches;
+
 	ET_TRY(select_kernels(env, &ctx->k, err));
 	if (env->threads < 0 || env->threads > 1024)
 		return et_fail(err, ET_EUSAGE, "threads: expected 1 to 1024, found %d",
 			       env->threads);
 	ctx->threads = env->threads ? env->threads : omp_get_num_procs();
+	et_caches_read("", &caches);
+	ctx->columns = et_gemm_fit(ctx->k, et_caches_share(&caches, 2, ctx->threads));
 	return ET_OK;
 }
 
@@ -127,9 +131,11 @@ void et_log(const struct et_env *env, enum et_log_level level, const char *fmt, 
 
 int et_version_get(const struct et_env *env, struct et_version *v, struct et_err *err)
 {
-	const struct et_kern *k;
+	struct et_ctx ctx = {0};
+	struct et_caches caches;
 
-	ET_TRY(select_kernels(env, &k, err));
+	ET_TRY(et_machine_ctx(env, &ctx, err));
+	et_caches_read("", &caches);
 	*v = (struct et_version)
 	{
 		.version = ET_VERSION, .revision = ET_REVISION,
@@ -138,7 +144,7 @@ int et_version_get(const struct et_env *env, struct et_version *v, struct et_err
 #else
 		.compiler = "gcc " __VERSION__,
 #endif
-		.cflags = ET_CFLAGS, .isa = k->name, .isas = et_kern_names(),
+		.cflags = ET_CFLAGS, .isa = ctx.k->name, .isas = et_kern_names(),
 #if defined(_OPENMP)
 		.openmp = TEXT(_OPENMP),
 #else
@@ -150,7 +156,13 @@ int et_version_get(const struct et_env *env, struct et_version *v, struct et_err
 #else
 		.libjpeg = TEXT(JPEG_LIB_VERSION),
 #endif
-		.zlib = zlibVersion(), .cjson = cJSON_Version(),
+		.zlib = zlibVersion(), .cjson = cJSON_Version(), .threads = ctx.threads,
+		.tile_rows = ctx.k->mr, .tile_cols = ctx.k->nr, .block_depth = ctx.k->kc,
+		.block_cols = ctx.columns,
 	};
+	for (int i = 0; i < ET_CACHE_LEVELS; i++) {
+		v->cache[i].bytes = caches.bytes[i];
+		v->cache[i].sharers = caches.sharers[i];
+	}
 	return ET_OK;
 }

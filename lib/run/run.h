@@ -12,6 +12,18 @@
 
 /* Kernels and threads that env asks for. ET_EUSAGE for an instruction set that is not to be had. */
 int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err) ET_MUST_CHECK;
+
+#define ET_CACHE_LEVELS 3
+/* Data caches by level, from 0; of processors that differ, those with the smallest share. */
+struct et_caches {
+	uint64_t bytes[ET_CACHE_LEVELS]; /* 0: unknown, or none */
+	size_t sharers[ET_CACHE_LEVELS]; /* processors at one cache */
+};
+/* root: "", or where a made-up /sys is. */
+void et_caches_read(const char *root, struct et_caches *all);
+/* Bytes of a cache of that level (from 1) for each of so many threads; 0: unknown. */
+uint64_t et_caches_share(const struct et_caches *all, int level, int threads);
+
 unsigned et_machine_workers(const struct et_env *env);
 /* Bytes that may be used: env->max_memory, or MemAvailable; 0 = unknown. */
 uint64_t et_machine_memory(const struct et_env *env);
