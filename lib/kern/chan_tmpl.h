@@ -144,7 +144,7 @@ ET_INLINE float passed_f(float dy, float x, float sc, float sh, enum et_act act)
 /* Vectors side by side in a row: whole cache lines, and sums enough to hide the latency of adds. */
 #define COLS 2
 
-ET_INLINE void bn_sums(size_t rows, size_t c, size_t j, int cols, const float *x, const float *dy,
+ET_INLINE void bn_sums(size_t rows, size_t ld, size_t j, int cols, const float *x, const float *dy,
 		       const float *mean, const float *sc, const float *sh, enum et_act act,
 		       float *s1, float *s2)
 {
@@ -159,8 +159,8 @@ ET_INLINE void bn_sums(size_t rows, size_t c, size_t j, int cols, const float *x
 	}
 	for (size_t r = 0; r < rows; r++)
 		for (int u = 0; u < cols; u++) {
-			vf v = vf_load(x + r * c + j + u * VL);
-			vf d = passed(vf_load(dy + r * c + j + u * VL), v, g[u], h[u], act);
+			vf v = vf_load(x + r * ld + j + u * VL);
+			vf d = passed(vf_load(dy + r * ld + j + u * VL), v, g[u], h[u], act);
 			a[u] += d;
 			b[u] += d * (v - m[u]);
 		}
@@ -170,19 +170,19 @@ ET_INLINE void bn_sums(size_t rows, size_t c, size_t j, int cols, const float *x
 	}
 }
 
-ET_INLINE void bn_sums_act(size_t rows, size_t c, const float *x, const float *dy,
+ET_INLINE void bn_sums_act(size_t rows, size_t c, size_t ld, const float *x, const float *dy,
 			   const float *mean, const float *sc, const float *sh, enum et_act act,
 			   float *s1, float *s2)
 {
 	size_t j = 0;
 	for (; j + COLS * VL <= c; j += COLS * VL)
-		bn_sums(rows, c, j, COLS, x, dy, mean, sc, sh, act, s1, s2);
+		bn_sums(rows, ld, j, COLS, x, dy, mean, sc, sh, act, s1, s2);
 	for (; j + VL <= c; j += VL)
-		bn_sums(rows, c, j, 1, x, dy, mean, sc, sh, act, s1, s2);
+		bn_sums(rows, ld, j, 1, x, dy, mean, sc, sh, act, s1, s2);
 	for (; j < c; j++) {
 		float a = 0, b = 0, g = sc ? sc[j] : 0, h = sh ? sh[j] : 0;
 		for (size_t r = 0; r < rows; r++) {
-			float v = x[r * c + j], d = passed_f(dy[r * c + j], v, g, h, act);
+			float v = x[r * ld + j], d = passed_f(dy[r * ld + j], v, g, h, act);
 			a += d;
 			b += d * (v - mean[j]);
 		}
@@ -192,22 +192,22 @@ ET_INLINE void bn_sums_act(size_t rows, size_t c, const float *x, const float *d
 }
 #undef COLS
 
-static void col_bn_bwd(size_t rows, size_t c, const float *x, const float *dy, const float *mean,
-		       const struct et_prologue *p, float *s1, float *s2)
+static void col_bn_bwd(size_t rows, size_t c, size_t ld, const float *x, const float *dy,
+		       const float *mean, const struct et_prologue *p, float *s1, float *s2)
 {
 	if (!p || p->act == ET_ACT_NONE)
-		bn_sums_act(rows, c, x, dy, mean, NULL, NULL, ET_ACT_NONE, s1, s2);
+		bn_sums_act(rows, c, ld, x, dy, mean, NULL, NULL, ET_ACT_NONE, s1, s2);
 	else if (p->act == ET_ACT_RELU6)
-		bn_sums_act(rows, c, x, dy, mean, p->scale, p->shift, ET_ACT_RELU6, s1, s2);
+		bn_sums_act(rows, c, ld, x, dy, mean, p->scale, p->shift, ET_ACT_RELU6, s1, s2);
 	else
-		bn_sums_act(rows, c, x, dy, mean, p->scale, p->shift, ET_ACT_RELU, s1, s2);
+		bn_sums_act(rows, c, ld, x, dy, mean, p->scale, p->shift, ET_ACT_RELU, s1, s2);
 }
 
-ET_INLINE void bn_dx_act(size_t rows, size_t c, const float *x, const float *dy, const float *a,
-			 const float *b, const float *d, const float *sc, const float *sh,
-			 enum et_act act, float *dx)
+ET_INLINE void bn_dx_act(size_t rows, size_t c, size_t ld, const float *x, const float *dy,
+			 const float *a, const float *b, const float *d, const float *sc,
+			 const float *sh, enum et_act act, float *dx, size_t to)
 {
-	for (size_t r = 0; r < rows; r++, x += c, dy += c, dx += c) {
+	for (size_t r = 0; r < rows; r++, x += ld, dy += ld, dx += to) {
 		size_t j = 0;
 		for (; j + VL <= c; j += VL) {
 			vf v = vf_load(x + j), g = vf_load(dy + j);
@@ -223,15 +223,15 @@ ET_INLINE void bn_dx_act(size_t rows, size_t c, const float *x, const float *dy,
 	}
 }
 
-static void bn_dx(size_t rows, size_t c, const float *x, const float *dy, const float *a,
-		  const float *b, const float *d, const struct et_prologue *p, float *dx)
+static void bn_dx(size_t rows, size_t c, size_t ld, const float *x, const float *dy, const float *a,
+		  const float *b, const float *d, const struct et_prologue *p, float *dx, size_t to)
 {
 	if (!p || p->act == ET_ACT_NONE)
-		bn_dx_act(rows, c, x, dy, a, b, d, NULL, NULL, ET_ACT_NONE, dx);
+		bn_dx_act(rows, c, ld, x, dy, a, b, d, NULL, NULL, ET_ACT_NONE, dx, to);
 	else if (p->act == ET_ACT_RELU6)
-		bn_dx_act(rows, c, x, dy, a, b, d, p->scale, p->shift, ET_ACT_RELU6, dx);
+		bn_dx_act(rows, c, ld, x, dy, a, b, d, p->scale, p->shift, ET_ACT_RELU6, dx, to);
 	else
-		bn_dx_act(rows, c, x, dy, a, b, d, p->scale, p->shift, ET_ACT_RELU, dx);
+		bn_dx_act(rows, c, ld, x, dy, a, b, d, p->scale, p->shift, ET_ACT_RELU, dx, to);
 }
 
 static void row_mul(size_t rows, size_t c, size_t ld, const float *x, const float *s, float *y)

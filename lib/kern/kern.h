@@ -216,13 +216,14 @@ struct et_kern {
 	/*
 	 * s1[ch] = sum dy', s2[ch] = sum dy' * (x - mean[ch]); overwrites. dy' is dy where p's
 	 * activation lets the gradient pass at x * scale[ch] + shift[ch], 0 elsewhere; p may be
-	 * NULL: dy itself.
+	 * NULL: dy itself. Rows of x and dy are ld floats apart.
 	 */
-	void (*col_bn_bwd)(size_t rows, size_t c, const float *x, const float *dy,
+	void (*col_bn_bwd)(size_t rows, size_t c, size_t ld, const float *x, const float *dy,
 			   const float *mean, const struct et_prologue *p, float *s1, float *s2);
-	/* dx = a[ch]*dy' + b[ch]*x + d[ch]; dx may be dy. */
-	void (*bn_dx)(size_t rows, size_t c, const float *x, const float *dy, const float *a,
-		      const float *b, const float *d, const struct et_prologue *p, float *dx);
+	/* dx = a[ch]*dy' + b[ch]*x + d[ch], its rows `to` floats apart. It may be dy. */
+	void (*bn_dx)(size_t rows, size_t c, size_t ld, const float *x, const float *dy,
+		      const float *a, const float *b, const float *d, const struct et_prologue *p,
+		      float *dx, size_t to);
 
 	/* ---- depthwise convolution, a row or two of output at a time; w[kh][kw][c]
 	 * ------------------------ */

@@ -109,7 +109,7 @@ static bool walks(const struct et_net *net, const struct et_node *node)
 
 	return exact && node->trains && net->needs_grad[node->in[0]] &&
 	       node->param[ET_P_BIAS] < 0 && !net->want_probes && !et_patches(net, node->in[0]) &&
-	       et_conv_walks_both(&node->u.conv.g);
+	       (et_conv_walks_both(&node->u.conv.g) || et_conv_depthwise(&node->u.conv.g));
 }
 
 static size_t saved(const struct et_net *net, const struct et_node *node, int n)
@@ -160,18 +160,19 @@ static void measure_backward(struct et_exec *x, const struct et_node *node)
 		et_arena_alloc(x->work, et_conv_weights(g), sizeof(float));
 		h->weight_dx->mode->weight_dx(&call, NULL, NULL);
 	}
+	const struct et_prologue pro = {0};
+	const struct et_prologue *before = et_by_prologue(x, node) ? &pro : NULL;
 	if (h->both || in_one(x, node)) {
 		const struct et_bn_grad through = {0};
 		const struct et_bn_sums sums = {0};
 		const struct et_fused *f = et_fused_of(x, node);
-		const struct et_conv_pair pair = {.through = f->through >= 0 ? &through : NULL,
+		const struct et_conv_pair pair = {.pro = before,
+						  .through = f->through >= 0 ? &through : NULL,
 						  .sums = f->sums >= 0 ? &sums : NULL};
 		et_conv_both(c, g, x->n, &pair, x->work);
 	}
-	const struct et_prologue pro = {0};
 	et_conv_data(c, g, x->n, NULL, NULL, NULL, x->work);
-	et_conv_weight(c, g, x->n, NULL, et_by_prologue(x, node) ? &pro : NULL, NULL, NULL,
-		       x->work);
+	et_conv_weight(c, g, x->n, NULL, before, NULL, NULL, x->work);
 	et_arena_release(x->work, mark);
 }
 

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "op/depthwise.h"
 #include "op/gemm.h"
 #include "op/norm_sums.h"
 
@@ -203,7 +204,8 @@ static const float *gradient(const struct walk *v, size_t m, size_t count, int t
 	if (!g)
 		return dy;
 	float *to = v->through + (size_t)thread * (size_t)v->x->k->kc * v->depth;
-	v->x->k->bn_dx(count, v->depth, g->in + m * v->depth, dy, g->a, g->b, g->d, g->after, to);
+	v->x->k->bn_dx(count, v->depth, v->depth, g->in + m * v->depth, dy, g->a, g->b, g->d,
+		       g->after, to, v->depth);
 	return to;
 }
 
@@ -252,6 +254,10 @@ static void pack_weights(const struct walk *v)
 void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n,
 		  const struct et_conv_pair *pair, struct et_arena *work)
 {
+	if (et_conv_depthwise(g)) {
+		et_depthwise_both(x, g, n, pair, work);
+		return;
+	}
 	const size_t mark = et_arena_mark(work), threads = (size_t)x->threads;
 	const size_t nr = (size_t)x->k->nr, mr = (size_t)x->k->mr, kc = (size_t)x->k->kc;
 	struct walk v = {.x = x,

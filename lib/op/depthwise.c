@@ -208,9 +208,9 @@ void et_depthwise_forward(const struct et_ctx *x, const struct et_conv *g, int n
 
 /* Stride 1 along the row: a forward over dy with the taps mirrored. */
 static void mirrored_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
-			  const float *dy, const float *w, float *dx, int i0, int i1)
+			  const struct et_dw_grad *dy, const float *w, float *dx, int i0, int i1)
 {
-	const size_t from = (size_t)g->q * (size_t)g->c, to = (size_t)g->w * (size_t)g->c;
+	const size_t to = (size_t)g->w * (size_t)g->c;
 	const struct et_dw_end plain = {0};
 	struct et_dw d = {.c = c,
 			  .q = g->w,
@@ -220,7 +220,7 @@ static void mirrored_rows(const struct et_kern *k, const struct et_conv *g, int 
 			  .sw = 1,
 			  .pw = (g->kw - 1) * g->dw - g->pw,
 			  .dw = g->dw,
-			  .xs = (size_t)g->c,
+			  .xs = dy->pixel,
 			  .ys = (size_t)g->c,
 			  .ws = -(ptrdiff_t)g->c};
 	const float *rows[ET_DW_ROWS];
@@ -232,16 +232,16 @@ static void mirrored_rows(const struct et_kern *k, const struct et_conv *g, int 
 		for (int a = 0; a < g->kh + count - 1; a++) {
 			int t = i + g->ph - (g->kh - 1 - a) * g->dh;
 			bool hit = t >= 0 && t % g->sh == 0 && t / g->sh < g->p;
-			rows[a] = hit ? dy + (size_t)(t / g->sh) * from + c0 : NULL;
+			rows[a] = hit ? et_dw_grad_row(dy, t / g->sh) : NULL;
 		}
 		k->dw_forward(&d, count, rows, w, &plain, dx + (size_t)i * to + c0, to);
 	}
 }
 
 static void strided_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
-			 const float *dy, const float *w, float *dx, int i0, int i1)
+			 const struct et_dw_grad *dy, const float *w, float *dx, int i0, int i1)
 {
-	const size_t from = (size_t)g->q * (size_t)g->c, to = (size_t)g->w * (size_t)g->c;
+	const size_t to = (size_t)g->w * (size_t)g->c;
 	struct et_dw d = {.c = c,
 			  .q = g->q,
 			  .w = g->w,
@@ -251,7 +251,7 @@ static void strided_rows(const struct et_kern *k, const struct et_conv *g, int c
 			  .pw = g->pw,
 			  .dw = g->dw,
 			  .xs = (size_t)g->c,
-			  .ys = (size_t)g->c,
+			  .ys = dy->pixel,
 			  .ws = g->c};
 	const float *rows[ET_DW_ROWS];
 
@@ -259,14 +259,14 @@ static void strided_rows(const struct et_kern *k, const struct et_conv *g, int c
 		for (int a = 0; a < g->kh; a++) {
 			int t = i + g->ph - a * g->dh;
 			bool hit = t >= 0 && t % g->sh == 0 && t / g->sh < g->p;
-			rows[a] = hit ? dy + (size_t)(t / g->sh) * from + c0 : NULL;
+			rows[a] = hit ? et_dw_grad_row(dy, t / g->sh) : NULL;
 		}
 		k->dw_data(&d, rows, w + c0, dx + (size_t)i * to + c0);
 	}
 }
 
 void et_dw_data_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
-		     const float *dy, const float *w, float *dx, int i0, int i1)
+		     const struct et_dw_grad *dy, const float *w, float *dx, int i0, int i1)
 {
 	(g->sw == 1 ? mirrored_rows : strided_rows)(k, g, c0, c, dy, w, dx, i0, i1);
 }
@@ -289,10 +289,12 @@ static void data_rows(void *arg, size_t begin, size_t end, int thread)
 
 	while (begin < end) {
 		size_t img = begin / height, stop = et_min((img + 1) * height, end);
-		for (int c0 = 0; c0 < g->c; c0 += strip)
-			et_dw_data_rows(j->x->k, g, c0, g->c - c0 < strip ? g->c - c0 : strip,
-					j->dy + img * out, j->w, j->dx + img * in,
-					(int)(begin - img * height), (int)(stop - img * height));
+		for (int c0 = 0; c0 < g->c; c0 += strip) {
+			const struct et_dw_grad dy = et_dw_grad(g, j->dy + img * out, c0);
+			et_dw_data_rows(j->x->k, g, c0, g->c - c0 < strip ? g->c - c0 : strip, &dy,
+					j->w, j->dx + img * in, (int)(begin - img * height),
+					(int)(stop - img * height));
+		}
 		begin = stop;
 	}
 }

@@ -55,11 +55,28 @@ static inline bool et_dw_pairs(const struct et_conv *g)
 	return g->sh == 1 && g->dh == 1;
 }
 
+/* Rows of dy of one image, the channels worked on: row p at rows + p % count * row. */
+struct et_dw_grad {
+	const float *rows;
+	int count;
+	size_t row, pixel; /* floats from one to the next */
+};
+static inline const float *et_dw_grad_row(const struct et_dw_grad *d, int p)
+{
+	return d->rows + (size_t)(p % d->count) * d->row;
+}
+/* All rows of an image, from channel c0 on. */
+static inline struct et_dw_grad et_dw_grad(const struct et_conv *g, const float *image, int c0)
+{
+	return (struct et_dw_grad){image + c0, g->p, (size_t)g->q * (size_t)g->c, (size_t)g->c};
+}
+
 /*
  * dx of rows i0..i1-1 of one image, channels c0..c0+c: a row's bits do not depend on what is asked
- * for with it.
+ * for with it. dy has the rows that they meet, from channel c0 on; w and dx are those of all
+ * channels.
  */
 void et_dw_data_rows(const struct et_kern *k, const struct et_conv *g, int c0, int c,
-		     const float *dy, const float *w, float *dx, int i0, int i1);
+		     const struct et_dw_grad *dy, const float *w, float *dx, int i0, int i1);
 
 #endif

@@ -20,7 +20,8 @@ void et_norm_block(const struct et_norm_blocks *n, size_t b, size_t rows, const 
 		   const float *dy)
 {
 	const struct et_bn_sums *s = n->sums;
-	n->k->col_bn_bwd(rows, n->c, in, dy, s->mean, s->after, n->s1 + b * n->c, n->s2 + b * n->c);
+	n->k->col_bn_bwd(rows, n->c, n->c, in, dy, s->mean, s->after, n->s1 + b * n->c,
+			 n->s2 + b * n->c);
 }
 
 void et_norm_join(const struct et_norm_blocks *n, size_t blocks)
@@ -110,8 +111,8 @@ static void through_rows(void *arg, size_t begin, size_t end, int thread)
 	const struct et_bn_grad *g = t->g;
 	size_t at = begin * t->c;
 	(void)thread;
-	t->x->k->bn_dx(end - begin, t->c, g->in + at, t->dy + at, g->a, g->b, g->d, g->after,
-		       t->dx + at);
+	t->x->k->bn_dx(end - begin, t->c, t->c, g->in + at, t->dy + at, g->a, g->b, g->d, g->after,
+		       t->dx + at, t->c);
 }
 
 void et_bn_through(const struct et_ctx *x, size_t rows, int c, const struct et_bn_grad *grad,

@@ -214,7 +214,10 @@ struct et_conv_pair {
  * than either. */
 void et_conv_backward(const struct et_ctx *x, const struct et_conv *g, int n,
 		      const struct et_conv_pair *pair, struct et_arena *work);
-/* When measuring, through and sums say by being there whether they will be. */
+/*
+ * For depthwise convolutions too. When measuring, pro, through and sums say by being there whether
+ * they will be.
+ */
 void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n,
 		  const struct et_conv_pair *pair, struct et_arena *work);
 /* sum[c] += sum over rows of x[rows, c]: the bias gradient. */

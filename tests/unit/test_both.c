@@ -54,9 +54,7 @@ static void check_both(void *arg)
 /* With and without a prologue. */
 static void check_shape(const struct et_conv *g, int n,
 			void (*both)(const struct et_ctx *x, const struct et_conv *g, int n,
-				     const float *in, const struct et_prologue *pro,
-				     const float *dy, const float *w, float *dx, float *dw,
-				     struct et_arena *work),
+				     const struct et_conv_pair *pair, struct et_arena *work),
 			struct et_rng *r)
 {
 	for (int prologue = 0; prologue < 2; prologue++) {
@@ -126,18 +124,27 @@ static struct et_conv depthwise(int h, int w, int c, int kernel, int stride, int
  * Strips of channels, groups that end within an image and at an odd row, rows of x that no tap
  * meets, of which there are more than of dy or fewer.
  */
-START_TEST(depthwise_walks)
+enum { DEPTHWISE_SHAPES = 13 };
+static struct et_conv depthwise_shape(int i)
 {
-	struct et_rng r = num_rng(301, (uint32_t)_i);
-	struct et_conv g[] = {
+	const struct et_conv g[DEPTHWISE_SHAPES] = {
 		depthwise(23, 18, 35, 3, 1, 1, 1), depthwise(14, 9, 210, 3, 2, 1, 1),
 		depthwise(17, 12, 70, 5, 1, 2, 1), depthwise(19, 11, 130, 5, 2, 2, 1),
 		depthwise(9, 13, 66, 7, 1, 3, 1),  depthwise(21, 14, 5, 7, 2, 3, 1),
 		depthwise(12, 10, 9, 2, 3, 0, 1),  depthwise(15, 15, 20, 3, 1, 2, 2),
 		depthwise(6, 5, 17, 3, 1, 0, 1),   depthwise(5, 7, 3, 3, 1, 2, 1),
 		depthwise(1, 1, 40, 3, 2, 1, 1),   depthwise(20, 16, 6, 3, 4, 0, 1),
+		depthwise(31, 7, 400, 3, 1, 1, 1),
 	};
-	check_shape(&g[_i], 1 + _i % 3, et_depthwise_both, &r);
+	return g[i];
+}
+
+START_TEST(depthwise_walks)
+{
+	struct et_rng r = num_rng(301, (uint32_t)_i);
+	struct et_conv g = depthwise_shape(_i);
+
+	check_shape(&g, 1 + _i % 3, et_depthwise_both, &r);
 }
 END_TEST
 
@@ -221,6 +228,32 @@ static void check_beside(void *arg)
 	}
 }
 
+static void beside_shape(const struct et_conv *g, int n, struct et_rng *r)
+{
+	size_t c = (size_t)g->c, k = (size_t)g->k;
+	struct beside_case b = {.t = conv_random(g, n, r)};
+	struct num_sizes s = conv_sizes(&b.t);
+	b.z = num_normal(r, s.y);
+	b.a = num_normal(r, k);
+	b.b = num_normal(r, k);
+	b.d = num_normal(r, k);
+	b.scale = num_normal(r, k);
+	b.shift = num_normal(r, k);
+	b.mean = num_normal(r, c);
+	b.before = (struct et_prologue){num_normal(r, c), num_normal(r, c), ET_ACT_RELU};
+	b.s1 = num_alloc(c, sizeof(double));
+	b.s2 = num_alloc(c, sizeof(double));
+	b.gone = num_floats(s.y);
+	b.dx = num_floats(s.x);
+	b.dw = num_floats(s.w);
+	conv_label(&b.t, "walk between batch norms");
+	struct num_out out[] = {{b.t.dx, s.x * sizeof(float), NULL},
+				{b.t.dw, s.w * sizeof(float), b.t.dw0},
+				{b.s1, c * sizeof(double), NULL},
+				{b.s2, c * sizeof(double), NULL}};
+	num_run(run_beside, check_beside, &b, out, ET_COUNT(out));
+}
+
 START_TEST(beside)
 {
 	struct et_rng r = num_rng(301, (uint32_t)_i);
@@ -237,28 +270,16 @@ START_TEST(beside)
 			    .groups = 1};
 
 	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
-	size_t c = (size_t)g.c, k = (size_t)g.k;
-	struct beside_case b = {.t = conv_random(&g, shapes[_i].n, &r)};
-	struct num_sizes s = conv_sizes(&b.t);
-	b.z = num_normal(&r, s.y);
-	b.a = num_normal(&r, k);
-	b.b = num_normal(&r, k);
-	b.d = num_normal(&r, k);
-	b.scale = num_normal(&r, k);
-	b.shift = num_normal(&r, k);
-	b.mean = num_normal(&r, c);
-	b.before = (struct et_prologue){num_normal(&r, c), num_normal(&r, c), ET_ACT_RELU};
-	b.s1 = num_alloc(c, sizeof(double));
-	b.s2 = num_alloc(c, sizeof(double));
-	b.gone = num_floats(s.y);
-	b.dx = num_floats(s.x);
-	b.dw = num_floats(s.w);
-	conv_label(&b.t, "walk between batch norms");
-	struct num_out out[] = {{b.t.dx, s.x * sizeof(float), NULL},
-				{b.t.dw, s.w * sizeof(float), b.t.dw0},
-				{b.s1, c * sizeof(double), NULL},
-				{b.s2, c * sizeof(double), NULL}};
-	num_run(run_beside, check_beside, &b, out, ET_COUNT(out));
+	beside_shape(&g, shapes[_i].n, &r);
+}
+END_TEST
+
+START_TEST(depthwise_beside)
+{
+	struct et_rng r = num_rng(303, (uint32_t)_i);
+	struct et_conv g = depthwise_shape(_i);
+
+	beside_shape(&g, 1 + _i % 3, &r);
 }
 END_TEST
 
@@ -300,9 +321,10 @@ Suite *suite_both(void)
 	TCase *tc = num_tcase("one walk");
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, walks, 0, ET_COUNT(shapes));
-	tcase_add_loop_test(tc, depthwise_walks, 0, 12);
+	tcase_add_loop_test(tc, depthwise_walks, 0, DEPTHWISE_SHAPES);
 	tcase_add_loop_test(tc, backward, 0, 2);
 	tcase_add_loop_test(tc, beside, 0, ET_COUNT(shapes));
+	tcase_add_loop_test(tc, depthwise_beside, 0, DEPTHWISE_SHAPES);
 	tcase_add_test(tc, declined);
 	return s;
 }

@@ -248,13 +248,13 @@ static void check_channels(const struct et_kern *k, struct et_rng *r, size_t row
 	num_check("affine", y, &affine, 2);
 	k->col_sum(rows, c, x, s1);
 	num_check("col_sum", s1, &sum, 3);
-	k->col_bn_bwd(rows, c, x, dy, a, act ? &p : NULL, s3, s4);
+	k->col_bn_bwd(rows, c, c, x, dy, a, act ? &p : NULL, s3, s4);
 	num_check("col_bn_bwd s1", s3, &sdy, 3);
 	num_check("col_bn_bwd s2", s4, &sdyx, 4);
-	k->bn_dx(rows, c, x, dy, a, b, d, act ? &p : NULL, y);
+	k->bn_dx(rows, c, c, x, dy, a, b, d, act ? &p : NULL, y, c);
 	num_check("bn_dx", y, &dx, 2);
 
-	k->bn_dx(rows, c, x, dy, a, b, d, &p, dy);
+	k->bn_dx(rows, c, c, x, dy, a, b, d, &p, dy, c);
 	num_check_bits("bn_dx in place", dy, y, n * sizeof(float));
 	k->affine(rows, c, x, &p, x);
 	num_check("affine in place", x, &affine, 2);
@@ -282,8 +282,8 @@ static void check_corners(const struct et_kern *k, size_t c)
 			for (size_t i = 0; i < c; i++)
 				x[i] = at[v];
 			num_label("%s, c %zu, act %d at %g", k->name, c, act, (double)at[v]);
-			k->col_bn_bwd(1, c, x, dy, zero, &p, s1, s2);
-			k->bn_dx(1, c, x, dy, one, zero, zero, &p, y);
+			k->col_bn_bwd(1, c, c, x, dy, zero, &p, s1, s2);
+			k->bn_dx(1, c, c, x, dy, one, zero, zero, &p, y, c);
 			for (size_t i = 0; i < c; i++) {
 				ck_assert(s1[i] == (pass ? 5 : 0));
 				ck_assert(isnan(at[v]) ? isnan(y[i]) : y[i] == (pass ? 5 : 0));

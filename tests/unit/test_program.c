@@ -210,9 +210,9 @@ START_TEST(made_again)
 END_TEST
 
 /*
- * Backward of an inverted residual: convolutions of 1x1 take the batch norm behind them into their
- * walk and sum up for the one before them; depthwise ones do nothing for either, and neither does a
- * convolution without a gradient to pass on.
+ * Backward of an inverted residual: convolutions of 1x1 and depthwise ones take the batch norm
+ * behind them into their walk and sum up for the one before them; one without a gradient to pass on
+ * does neither.
  */
 START_TEST(beside_norm)
 {
@@ -236,7 +236,7 @@ START_TEST(beside_norm)
 	static const struct {
 		const char *name, *through, *sums;
 	} want[] = {
-		{"c0", NULL, NULL}, {"c1", "b1", "b0"}, {"d", NULL, NULL},
+		{"c0", NULL, NULL}, {"c1", "b1", "b0"}, {"d", "b2", "b1"},
 		{"c2", "b3", "b2"}, {"c3", NULL, NULL},
 	};
 	net_open(&t, &ctx, net_text(3, 4, 4, 2, text), &setup);
@@ -248,8 +248,8 @@ START_TEST(beside_norm)
 		ck_assert_msg(f->through == through && f->sums == sums, "%s: %d %d", want[i].name,
 			      f->through, f->sums);
 	}
-	ck_assert(fused_at(&t.net, p, "b1")->left && !fused_at(&t.net, p, "b2")->left);
-	ck_assert(fused_at(&t.net, p, "b2")->summed && !fused_at(&t.net, p, "b1")->summed);
+	ck_assert(fused_at(&t.net, p, "b1")->left && !fused_at(&t.net, p, "b0")->left);
+	ck_assert(fused_at(&t.net, p, "b2")->summed && !fused_at(&t.net, p, "b4")->summed);
 	/* dy of the one and the input of batch norm are there until the convolution's backward. */
 	int c2 = net_node(&t.net, "c2")->index, b3 = net_node(&t.net, "b3")->index;
 	ck_assert_int_ge(p->slots[p->g[b3 + 1]].end, 2 * t.net.n - c2);
