@@ -150,6 +150,9 @@ void et_gemm_sum(const struct et_ctx *x, const struct et_gemm_sum *g, struct et_
 	j.cols = (size_t)g->a.taps * (size_t)g->a.cn;
 	j.depth = (size_t)g->a.n * (size_t)g->a.gh * (size_t)g->a.gw;
 	struct et_gemm_cut cut = et_gemm_cut(x->k, j.rows, j.cols, j.depth);
+	/* `delta` makes a linear layer's C in pieces: their size must not matter. */
+	if (g->a.gh * g->a.gw == 1)
+		cut.block = cut.chunk = (size_t)x->k->kc;
 	j.block = cut.block;
 	j.chunk = cut.chunk > cut.block ? cut.chunk : j.depth;
 	j.chunks = et_ceil_div(j.depth, j.chunk);
