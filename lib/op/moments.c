@@ -54,17 +54,25 @@ static void join_channels(void *arg, size_t begin, size_t end, int thread)
 	const struct et_moment_blocks *m = j->m;
 	(void)thread;
 
-	for (size_t ch = begin; ch < end; ch++) {
+	for (; begin < end; begin += JOINED) {
 		/* Chan, Golub and LeVeque's update joins means and squared deviations. */
-		double n = 0, at = 0, sq = 0;
+		double n = 0, at[JOINED] = {0}, sq[JOINED] = {0};
+		size_t c = et_min(JOINED, end - begin);
 		for (size_t b = 0; b < m->blocks; b++) {
-			double nb = (double)rows_in(m, b), d = (double)m->mean[b * m->c + ch] - at;
-			sq += (double)m->dev[b * m->c + ch] + d * d * n * nb / (n + nb);
-			at += d * nb / (n + nb);
+			double nb = (double)rows_in(m, b), share = nb / (n + nb), both = n * share;
+			const float *mean = m->mean + b * m->c + begin,
+				    *dev = m->dev + b * m->c + begin;
+			for (size_t ch = 0; ch < c; ch++) {
+				double d = (double)mean[ch] - at[ch];
+				sq[ch] += (double)dev[ch] + d * d * both;
+				at[ch] += d * share;
+			}
 			n += nb;
 		}
-		j->mean[ch] = (float)at;
-		j->var[ch] = (float)(sq / n);
+		for (size_t ch = 0; ch < c; ch++) {
+			j->mean[begin + ch] = (float)at[ch];
+			j->var[begin + ch] = (float)(sq[ch] / n);
+		}
 	}
 }
 
