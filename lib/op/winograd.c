@@ -5,9 +5,9 @@
  * Two orders of work, so that one operand stays in a thread's cache. By tiles: the filters are
  * transformed once and every thread takes blocks of tiles through all three steps. By filters, for
  * deep layers, whose U is many times the cache and the number of their tiles: the input is
- * transformed once, and every thread takes blocks of output channels, of whose filters it
- * transforms one row of taps at a time just before their products. An element of y is computed the
- * same way in both: depth blocks in their order, then the tile's transform.
+ * transformed once, and every thread takes blocks of output channels, whose weights it packs once
+ * and transforms a row of taps at a time, just before their products. An element of y is computed
+ * the same way in both: depth blocks in their order, then the tile's transform.
  */
 #include "op/team.h"
 #include "op/winograd.h"
@@ -39,7 +39,8 @@ struct job {
 	size_t block;		 /* tiles in a block, a multiple of mr */
 	size_t first, end;	 /* by filters: the tiles at hand */
 	float *u, *v, *m;	 /* filters, inputs, products: shared or each thread's */
-	size_t u_stride, v_stride, m_stride; /* from one thread to the next */
+	float *w;		 /* by filters: each thread's weights as they are packed */
+	size_t u_stride, v_stride, m_stride, w_stride; /* from one thread to the next */
 };
 
 static size_t round_up(size_t n, size_t to)
@@ -144,31 +145,23 @@ static void input_panel(const struct job *j, size_t panel, float *v)
 }
 
 /*
- * Rows r0..r1 of the transformed filters of nr outputs from k0 on, depths c0..c0+len: element
- * (depth, output) of the t-th tap in them at u[t*us + depth*nr + output].
+ * Weights of nr outputs from k0 on, depths from..from+n, n <= CHUNK: those of tap t as [depth][nr]
+ * at w + t*ws.
  */
-static void filter_panel(const struct job *j, size_t k0, size_t c0, size_t len, int r0, int r1,
-			 float *u, size_t us)
+static void pack_filters(const struct job *j, size_t k0, size_t from, size_t n, float *w, size_t ws)
 {
 	const struct et_wino_rows *g = j->g;
 	const struct et_kern *k = j->x->k;
 	size_t nr = (size_t)k->nr, c = (size_t)g->c, kn = (size_t)g->k;
-	size_t width = et_min(nr, kn - k0), ws = CHUNK * nr;
-	float w[9 * CHUNK * ET_NR_MAX];
+	size_t width = et_min(nr, kn - k0);
 
-	for (size_t p = 0; p < len; p += CHUNK) {
-		size_t n = et_min(CHUNK, len - p), from = c0 + p;
-		for (size_t t = 0; t < 9; t++)
-			if (g->back)
-				k->pack_b(w + t * ws, n, g->weights + (from * 9 + 8 - t) * kn + k0,
-					  9 * kn, width);
-			else
-				k->pack_bt(w + t * ws, n, g->weights + (k0 * 9 + t) * c + from,
-					   9 * c, width);
-		for (int r = r0; r < r1; r++)
-			k->wino_filter(g->m, r, n * nr, w, ws,
-				       u + (size_t)((r - r0) * j->n) * us + p * nr, us);
-	}
+	for (size_t t = 0; t < 9; t++)
+		if (g->back)
+			k->pack_b(w + t * ws, n, g->weights + (from * 9 + 8 - t) * kn + k0, 9 * kn,
+				  width);
+		else
+			k->pack_bt(w + t * ws, n, g->weights + (k0 * 9 + t) * c + from, 9 * c,
+				   width);
 }
 
 /* Tile t's results for the output channels k0..k0+kn, from products that are ld floats apart. */
@@ -227,6 +220,12 @@ static size_t product_tap(const struct job *j, size_t tiles)
 	return tiles * j->cols + 16;
 }
 
+/* Floats from a tap's packed weights to the next, when whole panels of them are packed. */
+static size_t weight_tap(const struct job *j)
+{
+	return j->depth * (size_t)j->x->k->nr + 16;
+}
+
 /* ---- by tiles -------------------------------------------------------------------------------- */
 
 /* Where the filters of output panel kp and depth block d begin. */
@@ -240,14 +239,21 @@ static size_t filters_at(const struct job *j, size_t kp, size_t d)
 static void filter_units(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct job *j = arg;
-	size_t nr = (size_t)j->x->k->nr, c = (size_t)j->g->c, chunks = et_ceil_div(c, CHUNK);
+	const struct et_kern *k = j->x->k;
+	size_t nr = (size_t)k->nr, c = (size_t)j->g->c, chunks = et_ceil_div(c, CHUNK);
+	size_t ws = CHUNK * nr;
+	float w[9 * CHUNK * ET_NR_MAX];
 	(void)thread;
 
 	for (size_t i = begin; i < end; i++) {
 		size_t kp = i / chunks, from = i % chunks * CHUNK, d = from / j->depth;
-		filter_panel(j, kp * nr, from, et_min(CHUNK, c - from), 0, j->n,
-			     j->u + filters_at(j, kp, d) + (from - d * j->depth) * nr,
-			     depth_of(j, d) * nr);
+		size_t n = et_min(CHUNK, c - from), tap = depth_of(j, d) * nr;
+		float *u = j->u + filters_at(j, kp, d) + (from - d * j->depth) * nr;
+
+		pack_filters(j, kp * nr, from, n, w, ws);
+		for (int r = 0; r < j->n; r++)
+			k->wino_filter(j->g->m, r, n * nr, w, ws, u + (size_t)(r * j->n) * tap,
+				       tap);
 	}
 }
 
@@ -303,12 +309,19 @@ static void filter_blocks(void *arg, size_t begin, size_t end, int thread)
 	const struct job *j = arg;
 	size_t mr = (size_t)j->x->k->mr, nr = (size_t)j->x->k->nr;
 	float *u = j->u + (size_t)thread * j->u_stride, *m = j->m + (size_t)thread * j->m_stride;
+	float *w = j->w + (size_t)thread * j->w_stride;
+	size_t ws = weight_tap(j), w_panel = 9 * ws;
 	size_t panels = et_ceil_div(j->end - j->first, mr), m_tap = product_tap(j, j->block);
 
 	for (size_t k0 = begin; k0 < end; k0 += j->cols) {
 		size_t cols = et_min(j->cols, end - k0);
 		for (size_t d = 0; d < j->depths; d++) {
 			size_t len = depth_of(j, d), u_tap = len * nr;
+			for (size_t c = 0; c < cols; c += nr)
+				for (size_t p = 0; p < len; p += CHUNK)
+					pack_filters(j, k0 + c, d * j->depth + p,
+						     et_min(CHUNK, len - p),
+						     w + c / nr * w_panel + p * nr, ws);
 			for (int r = 0; r < j->n; r++) {
 				struct product p = {
 					.t0 = r * j->n,
@@ -325,8 +338,9 @@ static void filter_blocks(void *arg, size_t begin, size_t end, int thread)
 					.acc = d > 0,
 				};
 				for (size_t c = 0; c < cols; c += nr)
-					filter_panel(j, k0 + c, d * j->depth, len, r, r + 1,
-						     u + c / nr * p.u_panel, u_tap);
+					j->x->k->wino_filter(j->g->m, r, len * nr,
+							     w + c / nr * w_panel, ws,
+							     u + c / nr * p.u_panel, u_tap);
 				multiply(j, &p);
 			}
 		}
@@ -400,12 +414,16 @@ static void by_filters(struct job *j, struct et_arena *work, bool run)
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, taps = (size_t)j->taps;
 	size_t kn = (size_t)j->g->k, threads = (size_t)j->x->threads;
 
-	j->cols = et_min(round_up(64, nr), round_up(kn, nr));
+	/* Packed weights and a row of taps of them stay in cache. */
+	size_t cols = et_wino_cache(k) / ((size_t)(9 + j->n) * j->depth) / nr * nr;
+	j->cols = et_min(et_max(2 * nr, et_min(cols, round_up(64, nr))), round_up(kn, nr));
 	size_t fit = et_max(1, SPAN_FLOATS / j->panel) * mr;
 	size_t room = share_out(j, fit);
 	j->u_stride = (size_t)j->n * j->depth * j->cols;
 	j->m_stride = taps * product_tap(j, room);
+	j->w_stride = j->cols / nr * 9 * weight_tap(j);
 	j->u = et_arena_alloc(work, threads * j->u_stride, sizeof(float));
+	j->w = et_arena_alloc(work, threads * j->w_stride, sizeof(float));
 	j->v = et_arena_alloc(work, room / mr * j->panel, sizeof(float));
 	j->m = et_arena_alloc(work, threads * j->m_stride, sizeof(float));
 	if (!run || et_measuring(work) || !j->m)
@@ -425,7 +443,8 @@ static bool small_filters(const struct job *j)
 
 /*
  * The order that takes less through the caches: the filters once for each block of tiles, or the
- * inputs once for each block of filters. Fewer images never go from filters to tiles.
+ * inputs once for each block of filters, which takes half as long again for every value, measured
+ * on one machine: they come from other threads. Fewer images never go from filters to tiles.
  */
 static enum et_wino_order order_of(const struct job *j)
 {
@@ -435,7 +454,8 @@ static enum et_wino_order order_of(const struct job *j)
 
 	if (small_filters(j))
 		return ET_WINO_BY_TILES;
-	return u * (2 + (double)j->tiles / (block < mr ? mr : block)) <= v * (1 + j->g->k / 64.0)
+	return u * (2 + (double)j->tiles / (block < mr ? mr : block)) <=
+			       1.5 * v * (1 + j->g->k / 64.0)
 		       ? ET_WINO_BY_TILES
 		       : ET_WINO_BY_FILTERS;
 }
@@ -465,5 +485,7 @@ int et_wino_side(const struct et_conv *g)
 		return 0;
 	if (g->c < 32 || g->k < 32)
 		return 0;
-	return 4;
+	/* Half of the products spared, and not all of it spent on the filters of a few pixels. */
+	long tiles = (long)((g->p + 3) / 4) * ((g->q + 3) / 4), pixels = (long)g->p * g->q;
+	return pixels >= 16 && 36 * tiles * 2 <= 9 * pixels ? 4 : 0;
 }

@@ -4,7 +4,8 @@
  * numbers.
  *
  *     peers-conv [ROUNDS [RECIPE...]]
- *     peers-conv ROUNDS depthwise         the depthwise layers alone
+ *     peers-conv ROUNDS lines             the layers of ResNet-18 and MobileNetV2 alone, a line
+ * each
  *
  * A round calls every side once unmeasured, to warm the caches with its own tensors, and once
  * measured; each round begins with another side. Milliseconds are medians over the rounds (and the
@@ -32,6 +33,14 @@ static const struct et_conv shapes[] = {
 	{.c = 512, .k = 512, .h = 14, .w = 14, K3},
 	{.c = 128, .k = 128, .h = 28, .w = 28, K3},
 	{.c = 64, .k = 64, .h = 56, .w = 56, K3},
+};
+
+/* The layers of ResNet-18 with 3x3 kernels and stride 1, at 224x224 and at 32x32. */
+static const struct {
+	int batch, c, size;
+} resnet[] = {
+	{8, 64, 56}, {8, 128, 28}, {8, 256, 14}, {8, 512, 7},
+	{32, 64, 8}, {32, 128, 4}, {32, 256, 2},
 };
 
 /* Depthwise layers of MobileNetV2 at 224x224 and of MCUNet at 128x128: what differs from K3. */
@@ -270,32 +279,37 @@ static bool compare_shape(const struct et_conv *g, const struct et_ctx *ctx, int
 	return same;
 }
 
-/* Tensors that both have at hand: of memory's part in the time the copy tells. */
-static bool compare_depthwise(size_t i, const struct et_ctx *ctx, int rounds)
+/* ---- a line a shape -------------------------------------------------------------------------- */
+
+/*
+ * exact beside oneDNN and beside a third: itself without Winograd's algorithm, or for depthwise
+ * layers a copy of the tensors at hand, which tells memory's part in the time.
+ */
+static bool compare_line(const struct et_conv *g, int batch, const struct et_ctx *ctx, int rounds)
 {
 	static struct side sides[3];
 	static double ms[MAX_ROUNDS];
 	const struct row rows[] = {
 		forward, {"data", PASS_DATA, PASS_DATA}, {"weights", PASS_WEIGHTS, PASS_WEIGHTS}};
-	struct et_conv g = {.c = depthwise[i].c, .h = depthwise[i].size, K3};
-	struct problem p;
+	struct problem p, sum_alone;
 	char what[32];
 
-	g.k = g.groups = g.c;
-	g.w = g.h;
-	g.kh = g.kw = depthwise[i].kernel;
-	g.sh = g.sw = depthwise[i].stride;
-	g.ph = g.pw = g.kh / 2;
 	memset(sides, 0, sizeof(sides));
-	problem_open(&p, &g, DEPTHWISE_BATCH, ctx);
+	problem_open(&p, g, batch, ctx);
+	sum_alone = p;
+	sum_alone.ctx.direct = true;
 	side_open(&sides[0], "oneDNN", &p, onednn_open(&p.g, p.n, false, p.x, p.w, p.dy));
 	side_open(&sides[1], "exact", &p, NULL);
-	sides[2] = (struct side){.name = "copy", .p = &p};
-	sides[2].from = peers_memory((p.nx + p.ny) / 2);
-	sides[2].to = peers_memory((p.nx + p.ny) / 2);
+	if (g->groups == 1) {
+		side_open(&sides[2], "exact", &sum_alone, NULL);
+	} else {
+		sides[2] = (struct side){.name = "copy", .p = &p};
+		sides[2].from = peers_memory((p.nx + p.ny) / 2);
+		sides[2].to = peers_memory((p.nx + p.ny) / 2);
+	}
 	bool same = agree(&sides[1], sides[0].peer);
 	measure_all(sides, 3, rounds);
-	snprintf(what, sizeof(what), "%d@%d %dx%d/%d", g.c, g.h, g.kh, g.kw, g.sh);
+	snprintf(what, sizeof(what), "%d@%d %dx%d/%d", g->c, g->h, g->kh, g->kw, g->sh);
 	printf("%-14s", what);
 	for (size_t r = 0; r < ET_COUNT(rows); r++) {
 		for (int j = 0; j < rounds; j++)
@@ -305,12 +319,37 @@ static bool compare_depthwise(size_t i, const struct et_ctx *ctx, int rounds)
 		       ratio(&sides[1], &sides[2], &rows[r], rounds));
 	}
 	printf("  %s\n", onednn_name(sides[0].peer, PASS_FORWARD));
-	free(sides[2].from);
-	free(sides[2].to);
+	if (sides[2].to) {
+		free(sides[2].from);
+		free(sides[2].to);
+	} else {
+		ours_close(&sides[2].ours);
+	}
 	onednn_close(sides[0].peer);
 	ours_close(&sides[1].ours);
 	problem_close(&p);
 	return same;
+}
+
+static bool compare_resnet(size_t i, const struct et_ctx *ctx, int rounds)
+{
+	struct et_conv g = {.c = resnet[i].c, .h = resnet[i].size, K3};
+
+	g.k = g.c;
+	g.w = g.h;
+	return compare_line(&g, resnet[i].batch, ctx, rounds);
+}
+
+static bool compare_depthwise(size_t i, const struct et_ctx *ctx, int rounds)
+{
+	struct et_conv g = {.c = depthwise[i].c, .h = depthwise[i].size, K3};
+
+	g.k = g.groups = g.c;
+	g.w = g.h;
+	g.kh = g.kw = depthwise[i].kernel;
+	g.sh = g.sw = depthwise[i].stride;
+	g.ph = g.pw = g.kh / 2;
+	return compare_line(&g, DEPTHWISE_BATCH, ctx, rounds);
 }
 
 /* Whether oneDNN uses the threads it is given: the fastest of ten forwards with one and with all.
@@ -345,11 +384,13 @@ static void say_load(void)
 		       load);
 }
 
+#define HEADINGS "                 forward                  data                     weights\n"
+
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 40;
 	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = omp_get_max_threads()};
-	bool same = true, only_depthwise = argc == 3 && !strcmp(argv[2], "depthwise");
+	bool same = true, only_lines = argc == 3 && !strcmp(argv[2], "lines");
 
 	if (rounds < 1 || rounds > MAX_ROUNDS || argc - 2 > MAX_RECIPES) {
 		fprintf(stderr, "usage: peers-conv [ROUNDS [RECIPE...]], 1 to %d rounds\n",
@@ -360,11 +401,15 @@ int main(int argc, char **argv)
 	say_load();
 	say_threads(&ctx);
 	printf("milliseconds: median (fastest tenth) ratio to the first column\n");
-	for (size_t i = 0; !only_depthwise && i < ET_COUNT(shapes); i++)
+	for (size_t i = 0; !only_lines && i < ET_COUNT(shapes); i++)
 		same &= compare_shape(&shapes[i], &ctx, rounds, argv + et_min((size_t)argc, 2));
+	printf("ResNet-18, 3x3, batches of 8 at 224x224 and of 32 at 32x32: exact's milliseconds "
+	       "(medians), ratio to oneDNN, ratio to itself without Winograd\n" HEADINGS);
+	for (size_t i = 0; i < ET_COUNT(resnet); i++)
+		same &= compare_resnet(i, &ctx, rounds);
 	printf("depthwise, batch %d: exact's milliseconds (medians), ratio to oneDNN, ratio to a "
-	       "copy of as many bytes\n%-14s   %-22s   %-22s   %s\n",
-	       DEPTHWISE_BATCH, "", "forward", "data", "weights");
+	       "copy of as many bytes\n" HEADINGS,
+	       DEPTHWISE_BATCH);
 	for (size_t i = 0; i < ET_COUNT(depthwise); i++)
 		same &= compare_depthwise(i, &ctx, rounds);
 	return same ? 0 : 70;
