@@ -103,10 +103,16 @@ DW_DATA(7)
 
 /* ---- dw -------------------------------------------------------------------------------------- */
 
-/* Pixels of a block, and tap rows whose sums are in registers at a time. */
-#if VL == 16 || defined(__aarch64__)
+/*
+ * Pixels of a block, and tap rows whose sums are in registers at a time: as many as there is room
+ * for, in AArch64's case for the addresses, too.
+ */
+#if VL == 16
 #define DW_PX(kw) 8
 #define DW_TR(kw) ((kw) == 3 ? 3 : (kw) == 5 ? 2 : 1)
+#elif defined(__aarch64__)
+#define DW_PX(kw) 8
+#define DW_TR(kw) 1
 #else
 #define DW_PX(kw) 4
 #define DW_TR(kw) ((kw) == 3 ? 3 : 1)

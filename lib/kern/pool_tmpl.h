@@ -7,6 +7,11 @@
  * the row, where it would leave the row, are done one by one.
  */
 
+/* What is written is asked for so many floats before. */
+#define POOL_AHEAD 1024
+/* Windows that a pixel can be in: it is another tap of each. */
+#define MEETS 255
+
 /* Where the vector after the one at ch begins; c after the last. c >= VL. */
 ET_INLINE size_t next_vec(size_t ch, size_t c)
 {
@@ -23,26 +28,39 @@ struct max_window {
 	ptrdiff_t at;
 };
 
-ET_INLINE void max_vec(const struct max_window *m, size_t ch, float *y, uint8_t *index)
+/* b0 and b1 are the window's, constants where it has all its kw taps. */
+ET_INLINE void max_vec(const struct max_window *m, const int kw, const int b0, const int b1,
+		       size_t ch, float *y, uint8_t *index)
 {
 	const size_t c = (size_t)m->g->c;
 	vf best = vf_set1(-__builtin_inff());
-	vi tap = (vi){0} + m->first;
+	vi tap = (vi){0} + m->first, row = (vi){0} + b0;
 
-	for (int a = 0; a < m->kh; a++) {
+	for (int a = 0; a < m->kh; a++, row += kw) {
 		if (!m->xr[a])
 			continue;
 		const float *x = m->xr[a] + m->at + (ptrdiff_t)ch;
-		for (int b = m->b0; b < m->b1; b++) {
+		vi at = row;
+		ET_UNROLL(4)
+		for (int b = b0; b < b1; b++, at += 1) {
 			vf v = vf_load(x + (size_t)b * c);
 			vi up = (v > best) | (v != v);
 			best = vf_sel(up, v, best);
-			tap = (vi)vf_sel(up, (vf)((vi){0} + (a * m->g->kw + b)), (vf)tap);
+			tap = (vi)vf_sel(up, (vf)at, (vf)tap);
 		}
 	}
 	vf_store(y + ch, best);
 	if (index)
 		vi_store_bytes(index + ch, tap);
+}
+
+/* All channels. */
+ET_INLINE void max_vecs(const struct max_window *m, const int kw, const int b0, const int b1,
+			float *y, uint8_t *index)
+{
+	const size_t c = (size_t)m->g->c;
+	for (size_t ch = 0; ch < c; ch = c < VL ? c : next_vec(ch, c))
+		max_vec(m, kw, b0, b1, ch, y, index);
 }
 
 ET_INLINE void max_one(const struct max_window *m, size_t ch, float *y, uint8_t *index)
@@ -78,15 +96,17 @@ ET_INLINE void max_row(const struct et_dw_row *g, int kh, const float *const *xr
 		m.b1 = g->w - first < g->kw ? g->w - first : g->kw;
 		m.at = first * (ptrdiff_t)c;
 		m.first = top * g->kw + m.b0;
-		size_t ch = 0;
-		if (c >= VL)
-			for (; ch < c; ch = next_vec(ch, c))
-				max_vec(&m, ch, y, index);
-		else if ((size_t)(first + m.b1 - 1) * c + VL <= in && (size_t)j * c + VL <= out)
-			max_vec(&m, 0, y, index);
-		else
-			for (; ch < c; ch++)
+		bool fits = c >= VL || ((size_t)(first + m.b1 - 1) * c + VL <= in &&
+					(size_t)j * c + VL <= out);
+		if (!fits)
+			for (size_t ch = 0; ch < c; ch++)
 				max_one(&m, ch, y, index);
+		else if (g->kw == 3 && m.b1 - m.b0 == 3)
+			max_vecs(&m, 3, 0, 3, y, index);
+		else if (g->kw == 2 && m.b1 - m.b0 == 2)
+			max_vecs(&m, 2, 0, 2, y, index);
+		else
+			max_vecs(&m, g->kw, m.b0, m.b1, y, index);
 		if (index)
 			index += c;
 	}
@@ -101,10 +121,41 @@ static void max_forward(const struct et_dw_row *g, int kh, const float *const *x
 		max_row(g, kh, xr, y, NULL);
 }
 
+/* The windows that a pixel is in: their dy and index, and the tap that the pixel is of theirs. */
+struct max_meet {
+	int n;
+	const float *dy[MEETS];
+	const uint8_t *index[MEETS];
+	int tap[MEETS];
+};
+
+/* The sum of dy over n = m->n windows, where their index names the pixel. */
+ET_INLINE void max_gather(const struct max_meet *m, const int n, size_t c, float *dx)
+{
+	for (size_t ch = 0; ch < c; ch = c < VL ? c : next_vec(ch, c)) {
+		vf s = {0};
+		for (int i = 0; i < n; i++) {
+			vi hit = vi_load_bytes(m->index[i] + ch) == m->tap[i];
+			s += (vf)((vi)vf_load(m->dy[i] + ch) & hit);
+		}
+		vf_store(dx + ch, s);
+		vf_soon_write(dx + ch + POOL_AHEAD);
+	}
+}
+
+ET_INLINE float max_gather_one(const struct max_meet *m, size_t ch)
+{
+	float s = 0;
+	for (int i = 0; i < m->n; i++)
+		s += m->index[i][ch] == m->tap[i] ? m->dy[i][ch] : 0;
+	return s;
+}
+
 static void max_backward(const struct et_dw_row *g, int kh, const float *const *dyr,
 			 const uint8_t *const *ixr, float *dx)
 {
 	const size_t c = (size_t)g->c, in = (size_t)g->w * c, out = (size_t)g->q * c;
+	struct max_meet m;
 
 	for (int i = 0; i < g->w; i++, dx += c) {
 		/* Windows j0..j1 cover pixel i; window j meets it with tap b0 - (j - j0)*sw. */
@@ -112,35 +163,26 @@ static void max_backward(const struct et_dw_row *g, int kh, const float *const *
 		int b0 = t - j0 * g->sw;
 		if (j1 >= g->q)
 			j1 = g->q - 1;
+		m.n = 0;
+		for (int a = kh - 1; a >= 0; a--)
+			for (int j = j0; dyr[a] && j <= j1; j++) {
+				m.dy[m.n] = dyr[a] + (size_t)j * c;
+				m.index[m.n] = ixr[a] + (size_t)j * c;
+				m.tap[m.n++] = a * g->kw + b0 - (j - j0) * g->sw;
+			}
 		bool fits = c >= VL || ((size_t)(j1 < j0 ? 0 : j1) * c + VL <= out &&
 					(size_t)i * c + VL <= in);
-		if (fits) {
-			for (size_t ch = 0; ch < c; ch = c < VL ? c : next_vec(ch, c)) {
-				vf s = {0};
-				for (int a = kh - 1; a >= 0; a--) {
-					if (!dyr[a])
-						continue;
-					int tap = a * g->kw + b0;
-					for (int j = j0; j <= j1; j++, tap -= g->sw) {
-						size_t at = (size_t)j * c + ch;
-						vi hit = vi_load_bytes(ixr[a] + at) == tap;
-						s += (vf)((vi)vf_load(dyr[a] + at) & hit);
-					}
-				}
-				vf_store(dx + ch, s);
-			}
-			continue;
-		}
-		for (size_t ch = 0; ch < c; ch++) {
-			float s = 0;
-			for (int a = kh - 1; a >= 0; a--)
-				for (int j = j0; dyr[a] && j <= j1; j++) {
-					size_t at = (size_t)j * c + ch;
-					int tap = a * g->kw + b0 - (j - j0) * g->sw;
-					s += ixr[a][at] == tap ? dyr[a][at] : 0;
-				}
-			dx[ch] = s;
-		}
+		if (!fits)
+			for (size_t ch = 0; ch < c; ch++)
+				dx[ch] = max_gather_one(&m, ch);
+		else if (m.n == 1)
+			max_gather(&m, 1, c, dx);
+		else if (m.n == 2)
+			max_gather(&m, 2, c, dx);
+		else if (m.n == 4)
+			max_gather(&m, 4, c, dx);
+		else
+			max_gather(&m, m.n, c, dx);
 	}
 }
 
@@ -165,6 +207,7 @@ ET_INLINE void window_vecs(const struct et_window *g, const float *x, float *y, 
 		if (g->count != 1)
 			s[i] /= vf_set1(g->count);
 		vf_store(y + i * VL, acc ? vf_load(y + i * VL) + s[i] : s[i]);
+		vf_soon_write(y + i * VL + POOL_AHEAD);
 	}
 }
 
