@@ -51,19 +51,56 @@ static struct taps taps_alloc(const struct et_conv *g, struct et_arena *work)
 	return t;
 }
 
-/* The im2col view of one group's input channels. */
+/* Does a tap at this offset meet any of n pixels, from any of `steps` outputs? */
+static bool tap_meets(int offset, int stride, int steps, int n)
+{
+	for (int i = 0; i < steps; i++, offset += stride)
+		if (offset >= 0 && offset < n)
+			return true;
+	return false;
+}
+
+static bool row_meets(const struct et_conv *g, int a)
+{
+	return tap_meets(a * g->dh - g->ph, g->sh, g->p, g->h);
+}
+
+static bool column_meets(const struct et_conv *g, int b)
+{
+	return tap_meets(b * g->dw - g->pw, g->sw, g->q, g->w);
+}
+
+/*
+ * The taps that meet more than padding, which in small pictures some never do; all, where none
+ * does. *all: whether that is so.
+ */
+static void list_taps(const struct et_conv *g, struct taps *t, bool *all, bool measuring)
+{
+	int cn = g->c / g->groups, rows = 0, cols = 0;
+
+	for (int a = 0; a < g->kh; a++)
+		rows += row_meets(g, a);
+	for (int b = 0; b < g->kw; b++)
+		cols += column_meets(g, b);
+	*all = rows * cols == 0 || (rows == g->kh && cols == g->kw);
+	t->n = *all ? g->kh * g->kw : rows * cols;
+	for (int a = 0, i = 0; a < g->kh && !measuring; a++)
+		for (int b = 0; b < g->kw; b++) {
+			if (!*all && !(row_meets(g, a) && column_meets(g, b)))
+				continue;
+			t->y[i] = (int16_t)(a * g->dh - g->ph);
+			t->x[i] = (int16_t)(b * g->dw - g->pw);
+			t->b[i++] = (size_t)(a * g->kw + b) * (size_t)cn;
+		}
+}
+
+/* The im2col view of one group's input channels, with `count` taps from the first on. */
 static struct et_gather input_view(const struct et_conv *g, int n, const float *in,
-				   const struct et_prologue *pro, int group, struct taps *t,
-				   bool measuring)
+				   const struct et_prologue *pro, int group, const struct taps *t,
+				   int first, int count)
 {
 	int cn = g->c / g->groups;
 
-	t->n = g->kh * g->kw;
-	for (int a = 0; !measuring && a < g->kh; a++)
-		for (int b = 0; b < g->kw; b++) {
-			t->y[a * g->kw + b] = (int16_t)(a * g->dh - g->ph);
-			t->x[a * g->kw + b] = (int16_t)(b * g->dw - g->pw);
-		}
 	return (struct et_gather){
 		.src = in,
 		.n = n,
@@ -76,9 +113,9 @@ static struct et_gather input_view(const struct et_conv *g, int n, const float *
 		.gw = g->q,
 		.sh = g->sh,
 		.sw = g->sw,
-		.taps = t->n,
-		.y = t->y,
-		.x = t->x,
+		.taps = count,
+		.y = t->y + first,
+		.x = t->x + first,
 		.pro = pro,
 	};
 }
@@ -128,7 +165,9 @@ static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n
 	int kn = g->k / g->groups,
 	    groups = et_measuring(work) ? 1 : g->groups; /* all need the same scratch */
 	size_t depth = (size_t)g->kh * (size_t)g->kw * (size_t)(g->c / g->groups);
+	bool all;
 
+	list_taps(g, &t, &all, et_measuring(work));
 	for (int group = 0; group < groups; group++) {
 		int k0 = group * kn;
 		struct et_epilogue e = {0};
@@ -145,10 +184,11 @@ static void forward_dense(const struct et_ctx *x, const struct et_conv *g, int n
 			e.moments = &moments;
 		}
 		struct et_gemm_rows m = {
-			.a = input_view(g, n, in, pro, group, &t, et_measuring(work)),
+			.a = input_view(g, n, in, pro, group, &t, 0, t.n),
 			.b = w + (size_t)k0 * depth,
 			.ldb = depth,
 			.bt = true,
+			.tap_b = all ? NULL : t.b,
 			.c = y + k0,
 			.ldc = (size_t)g->k,
 			.cols = kn,
@@ -199,13 +239,15 @@ static void data_phase(const struct et_ctx *x, const struct et_conv *g, int n, c
 	struct et_scatter to = {.h = g->h, .w = g->w, .sh = g->sh, .sw = g->sw, .y0 = y0, .x0 = x0};
 	bool whole = g->sh == 1 && g->sw == 1;
 	int groups = et_measuring(work) ? 1 : g->groups;
+	int gh = (g->h - y0 + g->sh - 1) / g->sh, gw = (g->w - x0 + g->sw - 1) / g->sw;
 
 	t->n = 0;
 	for (int a = 0; a < g->kh; a++)
 		for (int b = 0; b < g->kw; b++) {
 			int oy, ox;
 			if (!meets(y0, g->ph, a, g->dh, g->sh, &oy) ||
-			    !meets(x0, g->pw, b, g->dw, g->sw, &ox))
+			    !meets(x0, g->pw, b, g->dw, g->sw, &ox) ||
+			    !tap_meets(oy, 1, gh, g->p) || !tap_meets(ox, 1, gw, g->q))
 				continue;
 			if (!et_measuring(work)) {
 				t->y[t->n] = (int16_t)oy;
@@ -214,6 +256,9 @@ static void data_phase(const struct et_ctx *x, const struct et_conv *g, int n, c
 			}
 			t->n++;
 		}
+	if (!t->n && whole && !et_measuring(work))
+		memset(dx, 0,
+		       (size_t)n * (size_t)g->h * (size_t)g->w * (size_t)g->c * sizeof(float));
 	if (!t->n)
 		return;
 	for (int group = 0; group < groups; group++) {
@@ -225,8 +270,8 @@ static void data_phase(const struct et_ctx *x, const struct et_conv *g, int n, c
 			      .c = g->k,
 			      .c0 = group * kn,
 			      .cn = kn,
-			      .gh = (g->h - y0 + g->sh - 1) / g->sh,
-			      .gw = (g->w - x0 + g->sw - 1) / g->sw,
+			      .gh = gh,
+			      .gw = gw,
 			      .sh = 1,
 			      .sw = 1,
 			      .taps = t->n,
@@ -319,6 +364,30 @@ static void weight_wino(const struct et_ctx *x, const struct et_conv *g, int m, 
 	et_wino_sum(x, &s, work);
 }
 
+/* Some taps, neighbours in memory, from number `first` of the list and weight `at` of a filter on.
+ */
+static void weight_taps(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
+			const struct et_prologue *pro, const float *dy, float *dw,
+			const struct taps *t, int first, int count, size_t at,
+			struct et_arena *work)
+{
+	int kn = g->k / g->groups,
+	    groups = et_measuring(work) ? 1 : g->groups; /* all need the same scratch */
+	size_t depth = (size_t)g->kh * (size_t)g->kw * (size_t)(g->c / g->groups);
+
+	for (int group = 0; group < groups; group++) {
+		struct et_gemm_sum m = {
+			.a = input_view(g, n, in, pro, group, t, first, count),
+			.d = dy + group * kn,
+			.ldd = (size_t)g->k,
+			.rows = kn,
+			.c = dw + (size_t)group * (size_t)kn * depth + at,
+			.ldc = depth,
+		};
+		et_gemm_sum(x, &m, work);
+	}
+}
+
 void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, const float *in,
 		    const struct et_prologue *pro, const float *dy, float *dw,
 		    struct et_arena *work)
@@ -335,21 +404,20 @@ void et_conv_weight(const struct et_ctx *x, const struct et_conv *g, int n, cons
 	}
 	size_t mark = et_arena_mark(work);
 	struct taps t = taps_alloc(g, work);
-	int kn = g->k / g->groups,
-	    groups = et_measuring(work) ? 1 : g->groups; /* all need the same scratch */
-	size_t depth = (size_t)g->kh * (size_t)g->kw * (size_t)(g->c / g->groups);
+	int cn = g->c / g->groups, first = 0, count;
+	bool all;
 
-	for (int group = 0; group < groups; group++) {
-		struct et_gemm_sum m = {
-			.a = input_view(g, n, in, pro, group, &t, et_measuring(work)),
-			.d = dy + group * kn,
-			.ldd = (size_t)g->k,
-			.rows = kn,
-			.c = dw + (size_t)group * (size_t)kn * depth,
-			.ldc = depth,
-		};
-		et_gemm_sum(x, &m, work);
-	}
+	list_taps(g, &t, &all, et_measuring(work));
+	if (all)
+		weight_taps(x, g, n, in, pro, dy, dw, &t, 0, t.n, 0, work);
+	for (int a = 0; a < g->kh && !all; a++)
+		for (int b = 0; b < g->kw && row_meets(g, a); b += count + 1, first += count) {
+			for (count = 0; b + count < g->kw && column_meets(g, b + count);)
+				count++;
+			if (count)
+				weight_taps(x, g, n, in, pro, dy, dw, &t, first, count,
+					    (size_t)(a * g->kw + b) * (size_t)cn, work);
+		}
 	et_arena_release(work, mark);
 }
 

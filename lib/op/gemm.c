@@ -43,7 +43,7 @@ static void pack_weights(const struct et_kern *k, const struct et_gemm_rows *g, 
 
 	for (size_t j = 0; j < cols; j += nr, dst += nr * kb) {
 		size_t width = et_min(nr, cols - j);
-		if (g->bt) {
+		if (!g->tap_b && g->bt) {
 			k->pack_bt(dst, kb, g->b + (j0 + j) * g->ldb + k0, g->ldb, width);
 			continue;
 		}
@@ -54,8 +54,13 @@ static void pack_weights(const struct et_kern *k, const struct et_gemm_rows *g, 
 		for (size_t done = 0; done < kb;) {
 			size_t t = (k0 + done) / cn, row = (k0 + done) % cn;
 			size_t len = et_min(cn - row, kb - done);
-			k->pack_b(dst + done * nr, len, g->b + g->tap_b[t] + row * g->ldb + j0 + j,
-				  g->ldb, width);
+			const float *b = g->b + g->tap_b[t];
+			if (g->bt)
+				k->pack_bt(dst + done * nr, len, b + (j0 + j) * g->ldb + row,
+					   g->ldb, width);
+			else
+				k->pack_b(dst + done * nr, len, b + row * g->ldb + j0 + j, g->ldb,
+					  width);
 			done += len;
 		}
 	}
