@@ -32,6 +32,13 @@
 			vf_store(c + i * ldc + j * VL, acc[i][j]);                                 \
 	}
 
+/*
+ * Depths of A side by side in a panel, or lda floats apart: then those of the next block, k further
+ * on, are asked for meanwhile.
+ */
+#define PACKED
+#define APART size_t lda,
+
 #if VL == 4
 /*
  * On AArch64 A is loaded as vectors and each lane multiplied from there: gcc folds the shuffle into
@@ -43,34 +50,39 @@
 #define LANE(v, l) __builtin_shuffle(v, (vi){l, l, l, l})
 #endif
 
-#define GEMM(name, NW)                                                                             \
-	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
-	{                                                                                          \
-		vf acc[MR][NW] = {{{0}}};                                                          \
-		for (size_t p = 0; p < k; p++, a += MR, b += NR) {                                 \
-			vf bv[NW];                                                                 \
-			ET_UNROLL(4)                                                               \
-			for (int j = 0; j < NW; j++)                                               \
-				bv[j] = vf_load(b + j * VL);                                       \
-			ET_UNROLL(4)                                                               \
-			for (int i = 0; i < MR; i += 4) {                                          \
-				vf av = vf_load(a + i);                                            \
-				ET_UNROLL(4)                                                       \
-				for (int j = 0; j < NW; j++) {                                     \
-					acc[i + 0][j] += LANE(av, 0) * bv[j];                      \
-					acc[i + 1][j] += LANE(av, 1) * bv[j];                      \
-					acc[i + 2][j] += LANE(av, 2) * bv[j];                      \
-					acc[i + 3][j] += LANE(av, 3) * bv[j];                      \
-				}                                                                  \
-			}                                                                          \
-		}                                                                                  \
-		STORE_TILE(NW)                                                                     \
+#define GEMM(name, NW, LDA_ARG, LDA, AHEAD)                                                      \
+	static void name(size_t k, const float *a, LDA_ARG const float *b, float *c, size_t ldc, \
+			 bool add)                                                               \
+	{                                                                                        \
+		vf acc[MR][NW] = {{{0}}};                                                        \
+		for (size_t p = 0; p < k; p++, a += LDA, b += NR) {                              \
+			AHEAD;                                                                   \
+			vf bv[NW];                                                               \
+			ET_UNROLL(4)                                                             \
+			for (int j = 0; j < NW; j++)                                             \
+				bv[j] = vf_load(b + j * VL);                                     \
+			ET_UNROLL(4)                                                             \
+			for (int i = 0; i < MR; i += 4) {                                        \
+				vf av = vf_load(a + i);                                          \
+				ET_UNROLL(4)                                                     \
+				for (int j = 0; j < NW; j++) {                                   \
+					acc[i + 0][j] += LANE(av, 0) * bv[j];                    \
+					acc[i + 1][j] += LANE(av, 1) * bv[j];                    \
+					acc[i + 2][j] += LANE(av, 2) * bv[j];                    \
+					acc[i + 3][j] += LANE(av, 3) * bv[j];                    \
+				}                                                                \
+			}                                                                        \
+		}                                                                                \
+		STORE_TILE(NW)                                                                   \
 	}
 
-GEMM(gemm_k, NV)
-GEMM(gemm_k1, 1)
+GEMM(gemm_k, NV, PACKED, MR, (void)0)
+GEMM(gemm_k1, 1, PACKED, MR, (void)0)
+GEMM(gemm_d, NV, APART, lda, __builtin_prefetch(a + k * lda))
+GEMM(gemm_d1, 1, APART, lda, __builtin_prefetch(a + k * lda))
 #if NV > 2
-GEMM(gemm_k2, 2)
+GEMM(gemm_k2, 2, PACKED, MR, (void)0)
+GEMM(gemm_d2, 2, APART, lda, __builtin_prefetch(a + k * lda))
 #endif
 #undef GEMM
 
@@ -84,33 +96,37 @@ GEMM(gemm_k2, 2)
 #else
 #define DEPTHS
 #endif
-#define GEMM(name, NW, A)                                                                          \
-	static void name(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add) \
-	{                                                                                          \
-		vf acc[MR][NW] = {{{0}}};                                                          \
-		PREFETCH_TILE(NW)                                                                  \
-		DEPTHS                                                                             \
-		for (size_t p = 0; p < k; p++, b += NR) {                                          \
-			vf bv[NW];                                                                 \
-			ET_UNROLL(4)                                                               \
-			for (int j = 0; j < NW; j++)                                               \
-				bv[j] = vf_load(b + j * VL);                                       \
-			ET_UNROLL(16)                                                              \
-			for (int i = 0; i < MR; i++) {                                             \
-				vf av = vf_set1(A);                                                \
-				ET_UNROLL(4)                                                       \
-				for (int j = 0; j < NW; j++)                                       \
-					acc[i][j] += av * bv[j];                                   \
-			}                                                                          \
-		}                                                                                  \
-		STORE_TILE(NW)                                                                     \
+#define GEMM(name, NW, LDA_ARG, A, AHEAD)                                                        \
+	static void name(size_t k, const float *a, LDA_ARG const float *b, float *c, size_t ldc, \
+			 bool add)                                                               \
+	{                                                                                        \
+		vf acc[MR][NW] = {{{0}}};                                                        \
+		PREFETCH_TILE(NW)                                                                \
+		DEPTHS                                                                           \
+		for (size_t p = 0; p < k; p++, b += NR) {                                        \
+			AHEAD;                                                                   \
+			vf bv[NW];                                                               \
+			ET_UNROLL(4)                                                             \
+			for (int j = 0; j < NW; j++)                                             \
+				bv[j] = vf_load(b + j * VL);                                     \
+			ET_UNROLL(16)                                                            \
+			for (int i = 0; i < MR; i++) {                                           \
+				vf av = vf_set1(A);                                              \
+				ET_UNROLL(4)                                                     \
+				for (int j = 0; j < NW; j++)                                     \
+					acc[i][j] += av * bv[j];                                 \
+			}                                                                        \
+		}                                                                                \
+		STORE_TILE(NW)                                                                   \
 	}
 
-GEMM(gemm_k, NV, a[p * MR + i])
-GEMM(gemm_k1, 1, a[p * MR + i])
+GEMM(gemm_k, NV, PACKED, a[p * MR + i], (void)0)
+GEMM(gemm_k1, 1, PACKED, a[p * MR + i], (void)0)
+GEMM(gemm_d, NV, APART, a[p * lda + i], __builtin_prefetch(a + (p + k) * lda))
+GEMM(gemm_d1, 1, APART, a[p * lda + i], __builtin_prefetch(a + (p + k) * lda))
 /* Rows a compile-time stride apart: one base register, and packing is plain copying. */
-GEMM(gemm_r, NV, a[(size_t)i * ET_KC_MAX + p])
-GEMM(gemm_r1, 1, a[(size_t)i * ET_KC_MAX + p])
+GEMM(gemm_r, NV, PACKED, a[(size_t)i * ET_KC_MAX + p], (void)0)
+GEMM(gemm_r1, 1, PACKED, a[(size_t)i * ET_KC_MAX + p], (void)0)
 #undef GEMM
 #define GEMM_R	gemm_r
 #define GEMM_RV gemm_rv
@@ -132,6 +148,7 @@ GEMM(gemm_r1, 1, a[(size_t)i * ET_KC_MAX + p])
 			for (int i = 0; i < (MR + 2) / 3; i++)                                    \
 				a[i] = s->a + 3 * (size_t)i * lda;                                \
 			for (size_t p = 0; p < s->len; p++, b += NR) {                            \
+				__builtin_prefetch(s->next + p * 16);                             \
 				vf bv[NW];                                                        \
 				ET_UNROLL(4)                                                      \
 				for (int j = 0; j < NW; j++)                                      \
@@ -187,6 +204,19 @@ static void gemm_kv(size_t k, const float *a, const float *b, float *c, size_t l
 #endif
 	else
 		gemm_k(k, a, b, c, ldc, add);
+}
+
+static void gemm_dv(size_t k, const float *a, size_t lda, const float *b, float *c, size_t ldc,
+		    bool add, int vectors)
+{
+	if (vectors == 1)
+		gemm_d1(k, a, lda, b, c, ldc, add);
+#if NV > 2
+	else if (vectors == 2)
+		gemm_d2(k, a, lda, b, c, ldc, add);
+#endif
+	else
+		gemm_d(k, a, lda, b, c, ldc, add);
 }
 
 static void store(size_t n, const float *t, float *y, bool acc, const float *scale,

@@ -82,10 +82,14 @@ struct et_wino_tile {
 	int i0, i1, j0, j1;
 };
 
-/* Consecutive depths of the first row of a tile; see gemm_s. */
+/*
+ * Consecutive depths of the first row of a tile; see gemm_s. next: memory of which 16 floats a
+ * depth are asked for meanwhile, not read: of the next tile.
+ */
 struct et_stretch {
 	const float *a;
 	size_t len;
+	const float *next;
 };
 
 struct et_kern {
@@ -108,6 +112,10 @@ struct et_kern {
 			int vectors);
 	void (*gemm_rv)(size_t k, const float *a, const float *b, float *c, size_t ldc, bool acc,
 			int vectors);
+
+	/* gemm_kv on A where it lies: A(i,p) = a[p*lda + i]. The same bits. */
+	void (*gemm_dv)(size_t k, const float *a, size_t lda, const float *b, float *c, size_t ldc,
+			bool acc, int vectors);
 
 	/* Where gemm_r has A(i,p) in its panels: a[i*r_row + p*r_depth]. */
 	int r_row, r_depth;

@@ -60,6 +60,7 @@ const struct et_kern CAT(et_kern_, ET_ISA) = {
 	.gemm_k = gemm_k,
 	.gemm_r = GEMM_R,
 	.gemm_kv = gemm_kv,
+	.gemm_dv = gemm_dv,
 	.gemm_rv = GEMM_RV,
 	.gemm_s = GEMM_S,
 	.r_row = VL == 4 ? 1 : ET_KC_MAX,

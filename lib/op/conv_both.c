@@ -131,16 +131,17 @@ static void weight_block(const struct walk *v, const float *dy, size_t m, size_t
 	et_gather_columns(k, &v->in, m, count, 0, n, pb);
 	for (size_t i = 0; i < v->depth; i += mr) {
 		size_t rows = et_min(mr, v->depth - i);
-		k->pack_k(pa, count, dy + i, v->depth, rows);
+		size_t lda;
+		const float *a = et_sum_rows(k, dy + i, v->depth, rows, count, n, pa, &lda);
 		for (size_t j = 0; j < n; j += nr) {
 			size_t cols = et_min(nr, n - j);
 			int vectors = (int)et_ceil_div(cols, vl);
 			float *to = c + i * n + j;
 			if (rows == mr && cols % vl == 0) {
-				k->gemm_kv(count, pa, pb + j * count, to, n, acc, vectors);
+				k->gemm_dv(count, a, lda, pb + j * count, to, n, acc, vectors);
 				continue;
 			}
-			k->gemm_kv(count, pa, pb + j * count, tile, nr, false, vectors);
+			k->gemm_dv(count, a, lda, pb + j * count, tile, nr, false, vectors);
 			for (size_t r = 0; r < rows; r++)
 				k->store(cols, tile + r * nr, to + r * n, acc, NULL, NULL, NULL,
 					 ET_ACT_NONE);

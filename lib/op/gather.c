@@ -39,17 +39,23 @@ static inline const float *pixel(const struct et_gather *a, const struct et_curs
 	return k->img + ((size_t)y * (size_t)a->w + (size_t)x) * (size_t)a->c + a->c0;
 }
 
-/* How many taps from t on continue it in memory, t included. */
-static int run_length(const struct et_gather *a, int t)
+/* How many taps from t on lie one after the other in memory, t included. */
+static int neighbours(const struct et_gather *a, int t)
 {
 	int r = 1;
 
-	if (a->cn != a->c || a->cn >= MERGE_BELOW || a->pro)
-		return 1;
-	while (t + r < a->taps && a->y[t + r] == a->y[t] && a->x[t + r] == a->x[t] + r &&
-	       (r + 1) * a->cn <= MERGE_MAX)
-		r++;
+	if (a->cn == a->c)
+		while (t + r < a->taps && a->y[t + r] == a->y[t] && a->x[t + r] == a->x[t] + r)
+			r++;
 	return r;
+}
+
+/* The same, of those to be merged. */
+static int run_length(const struct et_gather *a, int t)
+{
+	if (a->cn >= MERGE_BELOW || a->pro)
+		return 1;
+	return (int)et_min((size_t)neighbours(a, t), et_max(MERGE_MAX / (size_t)a->cn, 1));
 }
 
 /* A prologue whose first channel is ch of those used. */
@@ -126,7 +132,8 @@ size_t et_gather_in_place(const struct et_gather *a, size_t m, size_t rows, size
 	if (a->pro || *lda % 1024 == 0) /* such rows evict each other from the cache */
 		return 0;
 	if (in_a_row(a)) {
-		at[0] = (struct et_stretch){a->src + m * c + (size_t)a->c0 + k0, kb};
+		const float *p = a->src + m * c + (size_t)a->c0 + k0;
+		at[0] = (struct et_stretch){p, kb, p + rows * c};
 		return 1;
 	}
 	et_cursor_open(&first, a, m);
@@ -134,42 +141,84 @@ size_t et_gather_in_place(const struct et_gather *a, size_t m, size_t rows, size
 		return 0;
 	last = first;
 	last.j += (int)rows - 1;
+	int t = (int)(k0 / cn);
+	size_t ch = k0 % cn;
 	for (size_t done = 0; done < kb;) {
-		int t = (int)((k0 + done) / cn);
-		size_t ch = (k0 + done) % cn, len = et_min(cn - ch, kb - done);
+		int run = neighbours(a, t);
+		size_t len = et_min((size_t)run * cn - ch, kb - done);
 		const float *p = pixel(a, &first, t);
-		if (!p || !pixel(a, &last, t))
+		if (!p || !pixel(a, &last, t) ||
+		    (run > 1 && (!pixel(a, &first, t + run - 1) || !pixel(a, &last, t + run - 1))))
 			return 0;
 		if (n && at[n - 1].a + at[n - 1].len == p + ch) {
 			at[n - 1].len += len;
 		} else {
 			if (n == ET_STRETCHES)
 				return 0;
-			at[n++] = (struct et_stretch){p + ch, len};
+			at[n++] = (struct et_stretch){p + ch, len, p + ch + rows * *lda};
 		}
 		done += len;
+		t += run;
+		ch = 0;
 	}
 	return n;
+}
+
+/* Rows of the grid as depths: where their first tap would be with no offset. */
+struct depths {
+	size_t n;
+	int y[ET_KC_MAX], x[ET_KC_MAX];
+	ptrdiff_t at[ET_KC_MAX]; /* floats from src */
+};
+
+static void depths_open(struct depths *d, const struct et_gather *a, size_t m, size_t n)
+{
+	struct et_cursor k;
+
+	et_cursor_open(&k, a, m);
+	d->n = n;
+	for (size_t p = 0; p < n; p++, et_cursor_next(&k, a)) {
+		d->y[p] = k.i * a->sh;
+		d->x[p] = k.j * a->sw;
+		d->at[p] = k.img - a->src +
+			   ((ptrdiff_t)d->y[p] * a->w + d->x[p]) * (ptrdiff_t)a->c + a->c0;
+	}
+}
+
+/* Where each depth's taps t .. t+run are; NULL where some of them are padding. */
+static void depths_of(const struct depths *d, const struct et_gather *a, int t, int run,
+		      const float **ptr)
+{
+	const int dy = a->y[t], dx = a->x[t];
+	const unsigned h = (unsigned)a->h, w = (unsigned)a->w;
+	const ptrdiff_t off = ((ptrdiff_t)dy * a->w + dx) * (ptrdiff_t)a->c;
+
+	for (size_t p = 0; p < d->n; p++) {
+		bool in = (unsigned)(d->y[p] + dy) < h && (unsigned)(d->x[p] + dx) < w &&
+			  (unsigned)(d->x[p] + dx + run - 1) < w;
+		ptr[p] = in ? a->src + (d->at[p] + off) : NULL;
+	}
 }
 
 /*
  * Depths whose taps t .. t+run are partly padding: values ch .. ch+len of those merged taps, one by
  * one, where pack_rows has put zeros.
  */
-static void pack_edges(const struct et_gather *a, size_t m, size_t kb, int t, int run, size_t ch,
-		       size_t len, float *dst, size_t ld)
+static void pack_edges(const struct et_gather *a, const struct depths *d, const float *const *ptr,
+		       int t, size_t ch, size_t len, float *dst, size_t ld)
 {
-	struct et_cursor at;
-	size_t cn = (size_t)a->cn;
+	const size_t cn = (size_t)a->cn;
 
-	et_cursor_open(&at, a, m);
-	for (size_t p = 0; p < kb; p++, et_cursor_next(&at, a)) {
-		if (pixel(a, &at, t) && pixel(a, &at, t + run - 1))
+	for (size_t p = 0; p < d->n; p++) {
+		if (ptr[p] || (unsigned)(d->y[p] + a->y[t]) >= (unsigned)a->h)
 			continue;
 		for (size_t i = ch; i < ch + len; i++) {
-			const float *q = pixel(a, &at, t + (int)(i / cn));
-			if (q)
-				dst[p * ld + i - ch] = q[i % cn];
+			int x = d->x[p] + a->x[t] + (int)(i / cn);
+			if ((unsigned)x < (unsigned)a->w)
+				dst[p * ld + i - ch] =
+					a->src[d->at[p] +
+					       ((ptrdiff_t)a->y[t] * a->w + a->x[t]) * a->c +
+					       (ptrdiff_t)i];
 		}
 	}
 }
@@ -178,22 +227,17 @@ void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_
 		       size_t col, size_t cols, float *dst)
 {
 	const float *ptr[ET_KC_MAX];
+	struct depths d;
 	size_t cn = (size_t)a->cn, nr = (size_t)k->nr;
 	size_t padded = et_ceil_div(cols, nr) * nr;
 	struct et_prologue pro = a->pro ? prologue_at(a, 0) : (struct et_prologue){0};
 
+	depths_open(&d, a, m, kb);
 	for (size_t done = 0; done < cols;) {
 		int t = (int)((col + done) / cn), run = run_length(a, t);
 		size_t ch = (col + done) % cn, end = et_min(done + (size_t)run * cn - ch, cols);
-		struct et_cursor at;
 
-		et_cursor_open(&at, a, m);
-		for (size_t p = 0; p < kb; p++) {
-			ptr[p] = pixel(a, &at, t);
-			if (run > 1 && !pixel(a, &at, t + run - 1))
-				ptr[p] = NULL;
-			et_cursor_next(&at, a);
-		}
+		depths_of(&d, a, t, run, ptr);
 		while (done < end) { /* one panel's part of these taps */
 			size_t in = done % nr, len = et_min(nr - in, end - done);
 			float *to = dst + (done / nr) * nr * kb + in;
@@ -202,7 +246,7 @@ void et_gather_columns(const struct et_kern *k, const struct et_gather *a, size_
 			else
 				k->pack_rows(to, nr, kb, ptr, ch, len);
 			if (run > 1)
-				pack_edges(a, m, kb, t, run, ch, len, to, nr);
+				pack_edges(a, &d, ptr, t, ch, len, to, nr);
 			done += len;
 			ch += len;
 		}

@@ -44,6 +44,23 @@ static inline struct et_packs et_packs_alloc(const struct et_ctx *x, size_t cols
 }
 
 /*
+ * kb depths of `rows` rows of d^T, ld floats apart, for gemm_dv against `cols` columns: where they
+ * lie, or packed to pa. They are packed when many columns meet them, when a tile has fewer rows,
+ * and when depths evict each other from the cache.
+ */
+static inline const float *et_sum_rows(const struct et_kern *k, const float *d, size_t ld,
+				       size_t rows, size_t kb, size_t cols, float *pa, size_t *lda)
+{
+	if (rows == (size_t)k->mr && cols <= ET_IN_PLACE_PANELS * (size_t)k->nr && ld % 1024) {
+		*lda = ld;
+		return d;
+	}
+	k->pack_k(pa, kb, d, ld, rows);
+	*lda = (size_t)k->mr;
+	return pa;
+}
+
+/*
  * How et_gemm_sum sums up for C of rows x cols, over `depth` pixels: over blocks of so many, whole
  * tiles and at most kc, evenly when there are few and C is small; and, where several blocks are a
  * chunk, each chunk's blocks apart, to be added to C then. There are at most `most` blocks, which

@@ -22,16 +22,17 @@ struct sum_job {
 	float *sums;		     /* [chunks][rows][cols], when there are several */
 };
 
-/* A panel of D against a block of columns. */
+/* Rows of D^T, a panel or where they lie, against a block of columns. */
 struct block {
+	const float *a;
+	size_t lda;
 	size_t ic, rows, jc, nb, kb;
 	float *c;
 	size_t ldc;
 	bool acc;
 };
 
-static void sum_tiles(const struct et_kern *k, const float *pa, const float *pb,
-		      const struct block *b)
+static void sum_tiles(const struct et_kern *k, const float *pb, const struct block *b)
 {
 	const size_t nr = (size_t)k->nr, vl = (size_t)k->vl;
 	float *c = b->c + b->ic * b->ldc + b->jc, tile[ET_MR_MAX * ET_NR_MAX];
@@ -40,10 +41,11 @@ static void sum_tiles(const struct et_kern *k, const float *pa, const float *pb,
 		size_t cols = et_min(nr, b->nb - j);
 		int vectors = (int)et_ceil_div(cols, vl);
 		if (b->rows == (size_t)k->mr && cols % vl == 0) {
-			k->gemm_kv(b->kb, pa, pb + j * b->kb, c + j, b->ldc, b->acc, vectors);
+			k->gemm_dv(b->kb, b->a, b->lda, pb + j * b->kb, c + j, b->ldc, b->acc,
+				   vectors);
 			continue;
 		}
-		k->gemm_kv(b->kb, pa, pb + j * b->kb, tile, nr, false, vectors);
+		k->gemm_dv(b->kb, b->a, b->lda, pb + j * b->kb, tile, nr, false, vectors);
 		for (size_t r = 0; r < b->rows; r++)
 			k->store(cols, tile + r * nr, c + r * b->ldc + j, b->acc, NULL, NULL, NULL,
 				 ET_ACT_NONE);
@@ -72,8 +74,9 @@ static void sum_block(const struct sum_job *j, size_t chunk, size_t i0, size_t i
 			et_gather_columns(k, &g->a, pc, b.kb, b.jc, b.nb, pb);
 			for (b.ic = i0; b.ic < i1; b.ic += mr) {
 				b.rows = et_min(mr, i1 - b.ic);
-				k->pack_k(pa, b.kb, g->d + pc * g->ldd + b.ic, g->ldd, b.rows);
-				sum_tiles(k, pa, pb, &b);
+				b.a = et_sum_rows(k, g->d + pc * g->ldd + b.ic, g->ldd, b.rows,
+						  b.kb, b.nb, pa, &b.lda);
+				sum_tiles(k, pb, &b);
 			}
 		}
 	}

@@ -306,6 +306,33 @@ START_TEST(narrow_tiles)
 }
 END_TEST
 
+/* Depths that are further apart than a tile has rows: the bits of gemm_kv. */
+START_TEST(gemm_dv)
+{
+	const struct et_kern *k = kern(_i);
+	struct et_rng r = num_rng(30, 0);
+	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
+
+	for (size_t depth = 1; depth <= (size_t)k->kc; depth += depth < 8 ? 1 : 83)
+		for (int vectors = 1; vectors <= k->nr / k->vl; vectors++)
+			for (int acc = 0; acc < 2; acc++) {
+				struct tile t = tile_new(k, &r, depth);
+				size_t n = (mr - 1) * t.ldc + nr, lda = mr + depth % 5;
+				float *want = num_floats(n), *packed = num_floats(depth * mr);
+				float *a = num_normal(&r, (depth - 1) * lda + mr);
+				k->pack_k(packed, depth, a, lda, mr);
+				memcpy(want, t.before, n * sizeof(float));
+				memcpy(t.c, t.before, n * sizeof(float));
+				k->gemm_kv(depth, packed, t.b, want, t.ldc, acc, vectors);
+				k->gemm_dv(depth, a, lda, t.b, t.c, t.ldc, acc, vectors);
+				num_label("%s, gemm_dv, depth %zu, %d vectors", k->name, depth,
+					  vectors);
+				num_check_bits("C", t.c, want, n * sizeof(float));
+				num_check_guards();
+			}
+}
+END_TEST
+
 /* Rows where they lie, in stretches of any length: the bits of the same rows packed. */
 static void check_in_place(struct tile *t, struct et_rng *r, int vectors)
 {
@@ -320,7 +347,8 @@ static void check_in_place(struct tile *t, struct et_rng *r, int vectors)
 		const float *rows[ET_MR_MAX];
 		if (stretches + 1 == ET_COUNT(s))
 			len = most;
-		s[stretches] = (struct et_stretch){num_normal(r, (mr - 1) * lda + len), len};
+		float *a = num_normal(r, (mr - 1) * lda + len);
+		s[stretches] = (struct et_stretch){a, len, a};
 		for (size_t i = 0; i < mr; i++)
 			rows[i] = s[stretches].a + i * lda;
 		k->pack_r(packed, k0, len, rows);
@@ -413,6 +441,7 @@ Suite *suite_tile(void)
 	tcase_add_loop_test(tc, gemm_k, 0, isas);
 	tcase_add_loop_test(tc, gemm_r, 0, isas);
 	tcase_add_loop_test(tc, narrow_tiles, 0, isas);
+	tcase_add_loop_test(tc, gemm_dv, 0, isas);
 	tcase_add_loop_test(tc, gemm_s, 0, isas);
 	tcase_add_loop_test(tc, store, 0, isas);
 	return s;
