@@ -113,6 +113,7 @@ struct pass {
 	const struct et_kern *k;
 	struct et_one_pass p; /* of all rows and columns */
 	float *dx;	      /* may be NULL */
+	float *turned;	      /* dy, transposed */
 	float *strips;	      /* of each thread: x and the sums of dx, side by side */
 	size_t width;	      /* of a strip, at most */
 	bool bad;
@@ -166,15 +167,25 @@ static void pass_columns(void *arg, size_t begin, size_t end, int thread)
 		pass_strip(j, at, et_min(at + j->width, end), x, x + j->p.n * j->width);
 }
 
+static struct pass open_pass(const struct et_call *c, size_t n)
+{
+	const size_t outs = (size_t)c->layer->g.k, threads = (size_t)c->x->threads;
+	struct pass j = {.k = c->x->k, .width = strip_width(n)};
+
+	j.turned = et_arena_alloc(c->work, outs * n, sizeof(float));
+	j.strips = et_arena_alloc(c->work, threads * 2 * n * j.width, sizeof(float));
+	return j;
+}
+
 static bool in_one_pass(const struct et_call *c, const float *x, const float *dy, float *dx,
 			float *w, float *v, const struct et_rule *rule)
 {
 	const size_t outs = (size_t)c->layer->g.k, ins = (size_t)c->layer->g.c, n = (size_t)c->n;
 	size_t mark = et_arena_mark(c->work);
-	float *turned = et_arena_alloc(c->work, outs * n, sizeof(float));
-	struct pass j = {.k = c->x->k, .dx = dx, .width = strip_width(n)};
+	struct pass j = open_pass(c, n);
+	float *turned = j.turned;
 
-	j.strips = et_arena_alloc(c->work, (size_t)c->x->threads * 2 * n * j.width, sizeof(float));
+	j.dx = dx;
 	if (!et_measuring(c->work)) {
 		for (size_t m = 0; m < outs; m++)
 			for (size_t b = 0; b < n; b++)
@@ -200,8 +211,15 @@ static bool step(const struct et_call *c, const float *x, const float *dy, float
 		 float *v, const struct et_rule *rule)
 {
 	const struct et_kern *k = c->x->k;
-	bool fits = c->layer->g.c % k->vl == 0 && c->n <= ONE_PASS_MAX;
+	bool whole = c->layer->g.c % k->vl == 0, fits = whole && c->n <= ONE_PASS_MAX;
 
+	/* The last batch of an epoch may be one of few images: room for that is reserved here. */
+	if (whole && !fits) {
+		size_t mark = et_arena_mark(c->work);
+		struct pass few = open_pass(c, ONE_PASS_MAX);
+		(void)few;
+		et_arena_release(c->work, mark);
+	}
 	return fits ? in_one_pass(c, x, dy, dx, w, v, rule) : by_blocks(c, x, dy, dx, w, v, rule);
 }
 

@@ -102,8 +102,8 @@ struct et_scatter {
 /*
  * C[m, 0..cols) (acc ? += : =) A[m, :] * B, epilogue applied at the end. B is depth x cols; column
  * order of A is (tap, channel). B element (p, j) is b[p*ldb + j], or b[j*ldb + p] when bt, except
- * that tap t of A meets the rows of B (its columns when bt) that begin at b + tap_b[t] when tap_b is
- * not NULL.
+ * that tap t of A meets the rows of B (its columns when bt) that begin at b + tap_b[t] when tap_b
+ * is not NULL.
  */
 struct et_gemm_rows {
 	struct et_gather a;

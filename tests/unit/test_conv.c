@@ -306,6 +306,54 @@ START_TEST(who_takes_prologue)
 }
 END_TEST
 
+/* Scratch for a batch serves every smaller one: the last of an epoch. */
+static void measure_all(const struct et_ctx *x, const struct et_conv *g, int n, size_t peak[4])
+{
+	const struct et_bn_grad through = {0};
+	const struct et_bn_sums sums = {0};
+	const struct et_prologue pro = {0};
+	const struct et_moments moments = {0};
+	const struct et_epilogue epi = {.moments = &moments};
+	const struct et_conv_pair pair = {.pro = &pro, .through = &through, .sums = &sums};
+	struct et_arena work[4];
+
+	for (int i = 0; i < 4; i++)
+		work[i] = et_arena_measure();
+	et_conv_forward(x, g, n, NULL, &pro, NULL, &epi, NULL, &work[0]);
+	et_conv_data(x, g, n, NULL, NULL, NULL, &work[1]);
+	et_conv_weight(x, g, n, NULL, &pro, NULL, NULL, &work[2]);
+	if (et_conv_walks_both(g) || et_conv_depthwise(g))
+		et_conv_backward(x, g, n, &pair, &work[3]);
+	for (int i = 0; i < 4; i++)
+		peak[i] = work[i].peak;
+}
+
+START_TEST(fewer)
+{
+	struct et_rng r = num_rng(88, (uint32_t)_i);
+	static const char *const what[] = {"forward", "data", "weight", "backward"};
+
+	for (int shape = 0; shape < 40; shape++) {
+		struct et_conv g = conv_shape((enum conv_kind)(shape % CONV_KINDS), &r);
+		ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+		for (size_t i = 0; et_kern_at(i); i++) {
+			struct et_ctx x = {.k = et_kern_at(i), .threads = num_int(&r, 1, 4)};
+			size_t before[4] = {0}, now[4];
+			for (int n = 1; n <= 40; n++) {
+				measure_all(&x, &g, n, now);
+				for (int k = 0; k < 4; k++)
+					ck_assert_msg(now[k] >= before[k],
+						      "%s, %s: %dx%dx%d to %d, kernel %dx%d, "
+						      "stride %d: %d images need %zu, %d %zu",
+						      x.k->name, what[k], g.h, g.w, g.c, g.k, g.kh,
+						      g.kw, g.sh, n, now[k], n - 1, before[k]);
+				memcpy(before, now, sizeof(before));
+			}
+		}
+	}
+}
+END_TEST
+
 /* Bias gradients, long columns among them. */
 START_TEST(channel_sum)
 {
@@ -334,6 +382,7 @@ Suite *suite_conv(void)
 	tcase_add_loop_test(tc, nan_spreads, 0, CONV_KINDS);
 	tcase_add_loop_test(tc, prologue, 0, CONV_KINDS);
 	tcase_add_test(tc, who_takes_prologue);
+	tcase_add_loop_test(tc, fewer, 0, 5);
 	tcase_add_loop_test(tc, channel_sum, 0, 7);
 	return s;
 }

@@ -207,6 +207,35 @@ START_TEST(layer)
 }
 END_TEST
 
+/* Scratch for a batch serves every smaller one: the last of an epoch. */
+START_TEST(fewer)
+{
+	const int outs[] = {2, 10, 520}, ins[] = {16, 100, 1280};
+	struct layer_case c = {.rule = {.lr = 0.05f}, .want_dx = true};
+	struct et_recipe recipe;
+	struct et_err err, why;
+	int k = outs[_i % 3], in = ins[_i / 3];
+
+	c.layer = (struct et_layer){.name = "fc", .linear = true, .wants_dx = true};
+	c.layer.g = (struct et_conv){
+		.h = 1, .w = 1, .c = in, .k = k, .kh = 1, .kw = 1, .sh = 1, .sw = 1, .groups = 1};
+	c.layer.g.dh = c.layer.g.dw = c.layer.g.p = c.layer.g.q = 1;
+	ck_assert_int_eq(et_recipe_parse("exact", &recipe, &err), ET_OK);
+	ck_assert_int_eq(et_hooks_resolve(&c.hooks, &recipe, &c.layer, &why, &err), ET_OK);
+	for (size_t i = 0; et_kern_at(i); i++) {
+		struct et_ctx x = {.k = et_kern_at(i), .threads = 1 + _i % 3};
+		size_t peak = 0;
+		for (c.n = 1; c.n <= 40; c.n++) {
+			struct et_arena work = et_arena_measure();
+			run_step(&c, &x, &work);
+			ck_assert_msg(work.peak >= peak, "%s: %d to %d: %d images need %zu, %d %zu",
+				      x.k->name, in, k, c.n, work.peak, c.n - 1, peak);
+			peak = work.peak;
+		}
+	}
+}
+END_TEST
+
 Suite *suite_delta(void);
 Suite *suite_delta(void)
 {
@@ -219,5 +248,6 @@ Suite *suite_delta(void)
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, kernel, 0, isas);
 	tcase_add_loop_test(tc, layer, 0, 40);
+	tcase_add_loop_test(tc, fewer, 0, 9);
 	return s;
 }
