@@ -12,8 +12,6 @@
 
 /* What a layer reads and writes should stay in the last cache of a small board. */
 #define CACHE_BYTES ((size_t)1 << 20)
-/* A product of fewer rows pays too much for the packing of its weights. */
-#define ROWS 512
 
 /* Memory that a node with what is fused into it touches for an image. */
 static size_t touched(const struct et_program *p, const struct et_net *net, int i)
@@ -36,8 +34,8 @@ static int wanted(const struct et_program *p, const struct et_net *net, int i)
 	size_t n = net->chunk_growth ? (size_t)(1 + i / net->chunk_growth)
 				     : CACHE_BYTES / touched(p, net, i);
 
-	if (!net->chunk_growth && node->layer.name && !et_conv_depthwise(&node->layer.g))
-		n = et_max(n, et_ceil_div(ROWS, (size_t)node->out.h * (size_t)node->out.w));
+	if (!net->chunk_growth && node->layer.name)
+		n = et_max(n, (size_t)et_conv_images(&net->ctx, &node->layer.g));
 	return (int)et_min(et_max(n, 1), (size_t)p->batch);
 }
 

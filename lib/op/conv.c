@@ -4,6 +4,10 @@
 #include "op/depthwise.h"
 #include "op/winograd.h"
 
+/* Rows of a product that are many; see et_conv_images(). */
+#define DIRECT_ROWS 512
+#define WINO_TILES  196
+
 int et_conv_shape(struct et_conv *g, struct et_err *err)
 {
 	if (g->c % g->groups || g->k % g->groups)
@@ -124,6 +128,19 @@ static struct et_gather input_view(const struct et_conv *g, int n, const float *
 static int wino_side(const struct et_ctx *x, const struct et_conv *g)
 {
 	return x->direct ? 0 : et_wino_side(g);
+}
+
+int et_conv_images(const struct et_ctx *x, const struct et_conv *g)
+{
+	int side = wino_side(x, g);
+	size_t p = (size_t)g->p, q = (size_t)g->q;
+
+	if (et_conv_depthwise(g))
+		return 1;
+	/* Tiles count more than pixels: to transform a weight is more work than to pack it. */
+	return (int)(side ? et_ceil_div(WINO_TILES,
+					et_ceil_div(p, (size_t)side) * et_ceil_div(q, (size_t)side))
+			  : et_ceil_div(DIRECT_ROWS, p * q));
 }
 
 bool et_conv_takes_prologue(const struct et_conv *g)

@@ -97,11 +97,17 @@ static void tile(const struct et_kern *k, const struct block *b, const float *pa
 		k->gemm_rv(b->kb, pa, pb, c, ldc, acc, vectors);
 }
 
+/* Does the epilogue change results? Moments are gathered behind the tiles. */
+static bool changes(const struct et_epilogue *e)
+{
+	return e && (e->scale || e->shift || e->residual || e->act != ET_ACT_NONE);
+}
+
 static void rows_tiles(const struct et_kern *k, const struct et_gemm_rows *g, const float *pa,
 		       const float *pb, const struct block *b)
 {
 	const size_t nr = (size_t)k->nr, vl = (size_t)k->vl;
-	bool plain = !g->to && !(b->last && g->epi) && b->rows == (size_t)k->mr;
+	bool plain = !g->to && !(b->last && changes(g->epi)) && b->rows == (size_t)k->mr;
 	float buffer[ET_MR_MAX * ET_NR_MAX];
 
 	for (size_t j = 0; j < b->nb; j += nr) {

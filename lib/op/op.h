@@ -168,6 +168,12 @@ size_t et_conv_weights(const struct et_conv *g);
 double et_conv_mac(const struct et_conv *g);
 
 /*
+ * So many images at once make a forward pass's use of the weights outweigh what is done to them
+ * first, packing or Winograd's transform, by far.
+ */
+int et_conv_images(const struct et_ctx *x, const struct et_conv *g);
+
+/*
  * Can the products over x of this shape take a prologue? Then they have the bits that they have
  * when et_affine() and et_act_forward() write act(x*scale + shift) out first. Both scale and shift
  * are there.
