@@ -306,6 +306,26 @@ START_TEST(who_takes_prologue)
 }
 END_TEST
 
+/* Images for 512 pixels, or with Winograd for 196 tiles of 4x4; depthwise ones pack nothing. */
+START_TEST(images_at_once)
+{
+	struct et_ctx x = {.k = et_kern_select("generic"), .threads = 1};
+	struct et_conv g = {.h = 28, .w = 28, .c = 128, .k = 128, .kh = 3, .kw = 3, .groups = 1};
+
+	g.sh = g.sw = g.ph = g.pw = g.dh = g.dw = 1;
+	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+	ck_assert_int_eq(et_conv_images(&x, &g), 4); /* 49 tiles */
+	x.direct = true;
+	ck_assert_int_eq(et_conv_images(&x, &g), 1);
+	x.direct = false;
+	g.sh = g.sw = 2;
+	ck_assert_int_eq(et_conv_shape(&g, NULL), ET_OK);
+	ck_assert_int_eq(et_conv_images(&x, &g), 3); /* 196 pixels */
+	g.groups = 128;
+	ck_assert_int_eq(et_conv_images(&x, &g), 1);
+}
+END_TEST
+
 /* Scratch for a batch serves every smaller one: the last of an epoch. */
 static void measure_all(const struct et_ctx *x, const struct et_conv *g, int n, size_t peak[4])
 {
@@ -382,6 +402,7 @@ Suite *suite_conv(void)
 	tcase_add_loop_test(tc, nan_spreads, 0, CONV_KINDS);
 	tcase_add_loop_test(tc, prologue, 0, CONV_KINDS);
 	tcase_add_test(tc, who_takes_prologue);
+	tcase_add_test(tc, images_at_once);
 	tcase_add_loop_test(tc, fewer, 0, 5);
 	tcase_add_loop_test(tc, channel_sum, 0, 7);
 	return s;
