@@ -12,6 +12,11 @@
  * bits in any batch.
  */
 int et_wino_side(const struct et_conv *g);
+/* The side of Winograd's tiles for a convolution in this context; 0: directly. */
+static inline int et_conv_side(const struct et_ctx *x, const struct et_conv *g)
+{
+	return x->direct ? 0 : et_wino_side(g);
+}
 
 /* Pictures cut into tiles of side x side pixels, one beginning every `step` pixels from -ph, -pw.
  */
