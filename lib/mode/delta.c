@@ -170,7 +170,8 @@ static void pass_columns(void *arg, size_t begin, size_t end, int thread)
 static struct pass open_pass(const struct et_call *c, size_t n)
 {
 	const size_t outs = (size_t)c->layer->g.k, threads = (size_t)c->x->threads;
-	struct pass j = {.k = c->x->k, .width = strip_width(n)};
+	const size_t ins = et_ceil_div((size_t)c->layer->g.c, 64) * 64;
+	struct pass j = {.k = c->x->k, .width = et_min(strip_width(n), ins)};
 
 	j.turned = et_arena_alloc(c->work, outs * n, sizeof(float));
 	j.strips = et_arena_alloc(c->work, threads * 2 * n * j.width, sizeof(float));
