@@ -49,7 +49,7 @@ static void each(size_t mode, void (*fn)(const struct trial *t))
 				.m = m,
 				.shape = s,
 				.recipe = recipe[i],
-				.ctx = {et_kern_at(turn++ % isas), 1, NULL},
+				.ctx = {.k = et_kern_at(turn++ % isas), .threads = 1},
 				.setup = {.batch = BATCH, .fuse_update = m->step != NULL}};
 			num_label("%s on %s, %s", t.recipe, s->name, t.ctx.k->name);
 			fn(&t);
@@ -124,7 +124,7 @@ START_TEST(identity)
 		return;
 	for (const struct mode_shape *s = mode_shapes; s->name; s++)
 		for (size_t isa = 0; et_kern_at(isa); isa++) {
-			struct trial t = {.shape = s, .ctx = {et_kern_at(isa), 2, NULL}};
+			struct trial t = {.shape = s, .ctx = {.k = et_kern_at(isa), .threads = 2}};
 			struct net_setup setup = {.batch = BATCH};
 			if (id->shape && strcmp(id->shape, s->name) != 0)
 				continue;
