@@ -41,30 +41,9 @@ static void update_range(void *arg, size_t begin, size_t end, int thread)
 		__atomic_store_n(&u->bad, true, __ATOMIC_RELAXED);
 }
 
-/* Rows of a picture of one pixel: the matrix [n, of] at columns from..from+count. */
-static struct et_gather matrix(const float *src, int n, int of, int from, int count,
-			       const int16_t *zero)
-{
-	return (struct et_gather){.src = src,
-				  .n = n,
-				  .h = 1,
-				  .w = 1,
-				  .c = of,
-				  .c0 = from,
-				  .cn = count,
-				  .gh = 1,
-				  .gw = 1,
-				  .sh = 1,
-				  .sw = 1,
-				  .taps = 1,
-				  .y = zero,
-				  .x = zero};
-}
-
 static bool by_blocks(const struct et_call *c, const float *x, const float *dy, float *dx, float *w,
 		      float *v, const struct et_rule *rule)
 {
-	static const int16_t zero[1] = {0};
 	const int outs = c->layer->g.k, ins = c->layer->g.c, block = c->x->k->kc;
 	const size_t row = (size_t)ins;
 	size_t mark = et_arena_mark(c->work);
@@ -74,14 +53,14 @@ static bool by_blocks(const struct et_call *c, const float *x, const float *dy, 
 
 	for (int m = 0; m < outs; m += block) {
 		int rows = outs - m < block ? outs - m : block;
-		struct et_gemm_rows down = {.a = matrix(dy, c->n, outs, m, rows, zero),
+		struct et_gemm_rows down = {.a = et_gather_matrix(dy, (size_t)c->n, outs, m, rows),
 					    .b = run ? w + (size_t)m * row : NULL,
 					    .ldb = row,
 					    .c = dx,
 					    .ldc = row,
 					    .cols = ins,
 					    .acc = m > 0};
-		struct et_gemm_sum sum = {.a = matrix(x, c->n, ins, 0, ins, zero),
+		struct et_gemm_sum sum = {.a = et_gather_matrix(x, (size_t)c->n, ins, 0, ins),
 					  .d = run ? dy + m : NULL,
 					  .ldd = (size_t)outs,
 					  .rows = rows,
@@ -217,8 +196,7 @@ static bool step(const struct et_call *c, const float *x, const float *dy, float
 	/* The last batch of an epoch may be one of few images: room for that is reserved here. */
 	if (whole && !fits) {
 		size_t mark = et_arena_mark(c->work);
-		struct pass few = open_pass(c, ONE_PASS_MAX);
-		(void)few;
+		open_pass(c, ONE_PASS_MAX);
 		et_arena_release(c->work, mark);
 	}
 	return fits ? in_one_pass(c, x, dy, dx, w, v, rule) : by_blocks(c, x, dy, dx, w, v, rule);

@@ -44,24 +44,6 @@ bool et_conv_walks_both(const struct et_conv *g)
 	       g->groups == 1 && g->h * g->w > 1 && et_conv_weights(g) <= ET_BOTH_WEIGHTS;
 }
 
-static struct et_gather matrix(const float *src, size_t rows, int cols)
-{
-	static const int16_t zero;
-	return (struct et_gather){.src = src,
-				  .n = (int)rows,
-				  .h = 1,
-				  .w = 1,
-				  .c = cols,
-				  .cn = cols,
-				  .gh = 1,
-				  .gw = 1,
-				  .sh = 1,
-				  .sw = 1,
-				  .taps = 1,
-				  .y = &zero,
-				  .x = &zero};
-}
-
 /* ---- the ring -------------------------------------------------------------------------------- */
 
 static bool ready(struct ring *r)
@@ -125,57 +107,33 @@ static void weight_block(const struct walk *v, const float *dy, size_t m, size_t
 			 float *pb, float *c, bool acc)
 {
 	const struct et_kern *k = v->x->k;
-	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl, n = v->cols;
-	float tile[ET_MR_MAX * ET_NR_MAX];
+	const size_t mr = (size_t)k->mr, n = v->cols;
 
 	et_gather_columns(k, &v->in, m, count, 0, n, pb);
 	for (size_t i = 0; i < v->depth; i += mr) {
-		size_t rows = et_min(mr, v->depth - i);
-		size_t lda;
+		size_t rows = et_min(mr, v->depth - i), lda;
 		const float *a = et_sum_rows(k, dy + i, v->depth, rows, count, n, pa, &lda);
-		for (size_t j = 0; j < n; j += nr) {
-			size_t cols = et_min(nr, n - j);
-			int vectors = (int)et_ceil_div(cols, vl);
-			float *to = c + i * n + j;
-			if (rows == mr && cols % vl == 0) {
-				k->gemm_dv(count, a, lda, pb + j * count, to, n, acc, vectors);
-				continue;
-			}
-			k->gemm_dv(count, a, lda, pb + j * count, tile, nr, false, vectors);
-			for (size_t r = 0; r < rows; r++)
-				k->store(cols, tile + r * nr, to + r * n, acc, NULL, NULL, NULL,
-					 ET_ACT_NONE);
-		}
+		et_sum_tiles(k, a, lda, rows, count, pb, n, c + i * n, n, acc);
 	}
 }
 
-/* Rows i.. of dx from filters at.. of a depth block; those of dy as they lie, where that is worth
- * it. */
+/* Rows i.. of dx from filters at.. of a depth block. */
 static void data_panel(const struct walk *v, const struct et_gather *dy, size_t i, size_t rows,
 		       size_t at, float *pa, float *dx)
 {
 	const struct et_kern *k = v->x->k;
-	const size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl, n = v->cols;
-	size_t kb = et_min((size_t)k->kc, v->depth - at), segments = 0, lda = 0;
+	const size_t nr = (size_t)k->nr, vl = (size_t)k->vl, n = v->cols;
+	const size_t kb = et_min((size_t)k->kc, v->depth - at);
 	const float *pw = v->packed_w + at * (et_ceil_div(n, nr) * nr);
-	struct et_stretch stretch[ET_STRETCHES];
+	struct et_panel panel;
 	float tile[ET_MR_MAX * ET_NR_MAX];
 
-	if (k->gemm_s && rows == mr && n <= ET_IN_PLACE_PANELS * nr)
-		segments = et_gather_in_place(dy, i, mr, at, kb, stretch, &lda);
-	if (!segments)
-		et_gather_rows(k, dy, i, rows, at, kb, pa);
+	et_panel_open(&panel, k, dy, i, rows, at, kb, n, pa);
 	for (size_t j = 0; j < n; j += nr) {
 		size_t cols = et_min(nr, n - j);
-		int vectors = (int)et_ceil_div(cols, vl);
-		bool whole = rows == mr && cols % vl == 0;
-		float *to = whole ? dx + j : tile;
-		size_t ld = whole ? n : nr;
-		if (segments)
-			k->gemm_s(segments, stretch, lda, pw + j * kb, to, ld, whole && at,
-				  vectors);
-		else
-			k->gemm_rv(kb, pa, pw + j * kb, to, ld, whole && at, vectors);
+		bool whole = rows == (size_t)k->mr && cols % vl == 0;
+		et_panel_tile(&panel, k, pw + j * kb, whole ? dx + j : tile, whole ? n : nr,
+			      whole && at, (int)et_ceil_div(cols, vl));
 		for (size_t r = 0; r < rows && !whole; r++)
 			k->store(cols, tile + r * nr, dx + r * n + j, at > 0, NULL, NULL, NULL,
 				 ET_ACT_NONE);
@@ -186,7 +144,7 @@ static void data_panel(const struct walk *v, const struct et_gather *dy, size_t 
 static void data_block(const struct walk *v, const float *dy, size_t count, float *pa, float *dx)
 {
 	const size_t mr = (size_t)v->x->k->mr, n = v->cols;
-	const struct et_gather from = matrix(dy, count, (int)v->depth);
+	const struct et_gather from = et_gather_matrix(dy, count, (int)v->depth, 0, (int)v->depth);
 
 	for (size_t i = 0; i < count; i += mr) {
 		size_t rows = et_min(mr, count - i);
@@ -271,7 +229,7 @@ void et_conv_both(const struct et_ctx *x, const struct et_conv *g, int n,
 
 	v.cut = et_gemm_cut(x->k, v.depth, v.cols, v.pixels);
 	count = et_ceil_div(v.pixels, v.cut.block);
-	v.in = matrix(pair->in, v.pixels, g->c);
+	v.in = et_gather_matrix(pair->in, v.pixels, g->c, 0, g->c);
 	v.in.pro = pair->pro;
 	/* Scratch is for blocks of any size: a smaller batch may have larger ones. */
 	v.pb_stride = wide * kc;

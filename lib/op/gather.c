@@ -8,6 +8,25 @@
 #define MERGE_BELOW 32
 #define MERGE_MAX   128
 
+struct et_gather et_gather_matrix(const float *src, size_t rows, int of, int from, int count)
+{
+	static const int16_t zero;
+	return (struct et_gather){.src = src,
+				  .n = (int)rows,
+				  .h = 1,
+				  .w = 1,
+				  .c = of,
+				  .c0 = from,
+				  .cn = count,
+				  .gh = 1,
+				  .gw = 1,
+				  .sh = 1,
+				  .sw = 1,
+				  .taps = 1,
+				  .y = &zero,
+				  .x = &zero};
+}
+
 void et_cursor_open(struct et_cursor *k, const struct et_gather *a, size_t m)
 {
 	size_t plane = (size_t)a->gh * (size_t)a->gw;

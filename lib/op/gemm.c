@@ -79,23 +79,12 @@ static void store_tile(const struct et_kern *k, const struct et_gemm_rows *g, co
 	}
 }
 
-/* Rows of A, packed or where they lie, against a block of B: rows ic.., columns jc.. of C. */
+/* A panel of A against a block of B: rows ic.., columns jc.. of C. */
 struct block {
 	size_t ic, rows, jc, nb, pc, kb;
-	bool acc, last;	 /* add to C; the last depth, whose results get the epilogue */
-	size_t segments; /* 0: packed */
-	struct et_stretch at[ET_STRETCHES];
-	size_t lda;
+	bool acc, last; /* add to C; the last depth, whose results get the epilogue */
+	struct et_panel a;
 };
-
-static void tile(const struct et_kern *k, const struct block *b, const float *pa, const float *pb,
-		 float *c, size_t ldc, bool acc, int vectors)
-{
-	if (b->segments)
-		k->gemm_s(b->segments, b->at, b->lda, pb, c, ldc, acc, vectors);
-	else
-		k->gemm_rv(b->kb, pa, pb, c, ldc, acc, vectors);
-}
 
 /* Does the epilogue change results? Moments are gathered behind the tiles. */
 static bool changes(const struct et_epilogue *e)
@@ -103,8 +92,8 @@ static bool changes(const struct et_epilogue *e)
 	return e && (e->scale || e->shift || e->residual || e->act != ET_ACT_NONE);
 }
 
-static void rows_tiles(const struct et_kern *k, const struct et_gemm_rows *g, const float *pa,
-		       const float *pb, const struct block *b)
+static void rows_tiles(const struct et_kern *k, const struct et_gemm_rows *g, const float *pb,
+		       const struct block *b)
 {
 	const size_t nr = (size_t)k->nr, vl = (size_t)k->vl;
 	bool plain = !g->to && !(b->last && changes(g->epi)) && b->rows == (size_t)k->mr;
@@ -114,11 +103,11 @@ static void rows_tiles(const struct et_kern *k, const struct et_gemm_rows *g, co
 		size_t cols = et_min(nr, b->nb - j);
 		int vectors = (int)et_ceil_div(cols, vl);
 		if (plain && cols % vl == 0) {
-			tile(k, b, pa, pb + j * b->kb, g->c + b->ic * g->ldc + b->jc + j, g->ldc,
-			     b->acc, vectors);
+			et_panel_tile(&b->a, k, pb + j * b->kb, g->c + b->ic * g->ldc + b->jc + j,
+				      g->ldc, b->acc, vectors);
 			continue;
 		}
-		tile(k, b, pa, pb + j * b->kb, buffer, nr, false, vectors);
+		et_panel_tile(&b->a, k, pb + j * b->kb, buffer, nr, false, vectors);
 		store_tile(k, g, buffer, b->ic, b->rows, b->jc + j, cols, b->acc, b->last);
 	}
 }
@@ -151,7 +140,6 @@ static void rows_block(const struct rows_job *j, size_t m0, size_t m1, size_t n0
 
 	for (b.jc = n0; b.jc < n1; b.jc += nc) {
 		b.nb = et_min(nc, n1 - b.jc);
-		bool in_place = k->gemm_s && b.nb <= ET_IN_PLACE_PANELS * (size_t)k->nr;
 		for (b.pc = 0; b.pc < depth; b.pc += kc) {
 			size_t finished = m0;
 			b.kb = et_min(kc, depth - b.pc);
@@ -160,13 +148,8 @@ static void rows_block(const struct rows_job *j, size_t m0, size_t m1, size_t n0
 			pack_weights(k, g, b.pc, b.kb, b.jc, b.nb, pb);
 			for (b.ic = m0; b.ic < m1; b.ic += mr) {
 				b.rows = et_min(mr, m1 - b.ic);
-				b.segments = 0;
-				if (in_place && b.rows == mr)
-					b.segments = et_gather_in_place(&g->a, b.ic, mr, b.pc, b.kb,
-									b.at, &b.lda);
-				if (!b.segments)
-					et_gather_rows(k, &g->a, b.ic, b.rows, b.pc, b.kb, pa);
-				rows_tiles(k, g, pa, pb, &b);
+				et_panel_open(&b.a, k, &g->a, b.ic, b.rows, b.pc, b.kb, b.nb, pa);
+				rows_tiles(k, g, pb, &b);
 				if (b.last && j->moments)
 					finished = finish_moments(j, &b, finished, b.ic + b.rows);
 			}

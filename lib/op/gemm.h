@@ -44,6 +44,37 @@ static inline struct et_packs et_packs_alloc(const struct et_ctx *x, size_t cols
 }
 
 /*
+ * kb depths of up to mr rows of A for tiles against a block of B: where they lie, when they can be
+ * used there and few columns meet them, or packed.
+ */
+struct et_panel {
+	size_t kb, lda, segments; /* segments 0: packed */
+	struct et_stretch at[ET_STRETCHES];
+	const float *packed;
+};
+/* Of rows m .. m+rows, depths from k0 on, against `cols` columns; pa: room to pack them. */
+static inline void et_panel_open(struct et_panel *p, const struct et_kern *k,
+				 const struct et_gather *a, size_t m, size_t rows, size_t k0,
+				 size_t kb, size_t cols, float *pa)
+{
+	p->kb = kb;
+	p->segments = 0;
+	p->packed = pa;
+	if (k->gemm_s && cols <= ET_IN_PLACE_PANELS * (size_t)k->nr && rows == (size_t)k->mr)
+		p->segments = et_gather_in_place(a, m, rows, k0, kb, p->at, &p->lda);
+	if (!p->segments)
+		et_gather_rows(k, a, m, rows, k0, kb, pa);
+}
+static inline void et_panel_tile(const struct et_panel *p, const struct et_kern *k, const float *pb,
+				 float *c, size_t ldc, bool acc, int vectors)
+{
+	if (p->segments)
+		k->gemm_s(p->segments, p->at, p->lda, pb, c, ldc, acc, vectors);
+	else
+		k->gemm_rv(p->kb, p->packed, pb, c, ldc, acc, vectors);
+}
+
+/*
  * kb depths of `rows` rows of d^T, ld floats apart, for gemm_dv against `cols` columns: where they
  * lie, or packed to pa. They are packed when many columns meet them, when a tile has fewer rows,
  * and when depths evict each other from the cache.
@@ -59,6 +90,13 @@ static inline const float *et_sum_rows(const struct et_kern *k, const float *d, 
 	*lda = (size_t)k->mr;
 	return pa;
 }
+
+/*
+ * Up to mr rows of C (acc ? += : =) those of d^T, as et_sum_rows() gives them, times a packed block
+ * of B of kb depths and `cols` columns.
+ */
+void et_sum_tiles(const struct et_kern *k, const float *a, size_t lda, size_t rows, size_t kb,
+		  const float *pb, size_t cols, float *c, size_t ldc, bool acc);
 
 /*
  * How et_gemm_sum sums up for C of rows x cols, over `depth` pixels: over blocks of so many, whole

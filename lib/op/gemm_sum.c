@@ -22,32 +22,22 @@ struct sum_job {
 	float *sums;		     /* [chunks][rows][cols], when there are several */
 };
 
-/* Rows of D^T, a panel or where they lie, against a block of columns. */
-struct block {
-	const float *a;
-	size_t lda;
-	size_t ic, rows, jc, nb, kb;
-	float *c;
-	size_t ldc;
-	bool acc;
-};
-
-static void sum_tiles(const struct et_kern *k, const float *pb, const struct block *b)
+void et_sum_tiles(const struct et_kern *k, const float *a, size_t lda, size_t rows, size_t kb,
+		  const float *pb, size_t cols, float *c, size_t ldc, bool acc)
 {
 	const size_t nr = (size_t)k->nr, vl = (size_t)k->vl;
-	float *c = b->c + b->ic * b->ldc + b->jc, tile[ET_MR_MAX * ET_NR_MAX];
+	float tile[ET_MR_MAX * ET_NR_MAX];
 
-	for (size_t j = 0; j < b->nb; j += nr) {
-		size_t cols = et_min(nr, b->nb - j);
-		int vectors = (int)et_ceil_div(cols, vl);
-		if (b->rows == (size_t)k->mr && cols % vl == 0) {
-			k->gemm_dv(b->kb, b->a, b->lda, pb + j * b->kb, c + j, b->ldc, b->acc,
-				   vectors);
+	for (size_t j = 0; j < cols; j += nr) {
+		size_t width = et_min(nr, cols - j);
+		int vectors = (int)et_ceil_div(width, vl);
+		if (rows == (size_t)k->mr && width % vl == 0) {
+			k->gemm_dv(kb, a, lda, pb + j * kb, c + j, ldc, acc, vectors);
 			continue;
 		}
-		k->gemm_dv(b->kb, b->a, b->lda, pb + j * b->kb, tile, nr, false, vectors);
-		for (size_t r = 0; r < b->rows; r++)
-			k->store(cols, tile + r * nr, c + r * b->ldc + j, b->acc, NULL, NULL, NULL,
+		k->gemm_dv(kb, a, lda, pb + j * kb, tile, nr, false, vectors);
+		for (size_t r = 0; r < rows; r++)
+			k->store(width, tile + r * nr, c + r * ldc + j, acc, NULL, NULL, NULL,
 				 ET_ACT_NONE);
 	}
 }
@@ -60,23 +50,21 @@ static void sum_block(const struct sum_job *j, size_t chunk, size_t i0, size_t i
 	const struct et_gemm_sum *g = j->g;
 	const size_t mr = (size_t)k->mr, nc = et_gemm_columns(j->x);
 	const size_t from = chunk * j->chunk, to = et_min(from + j->chunk, j->depth);
-	struct block b = {.c = g->c, .ldc = g->ldc};
+	float *c = j->sums ? j->sums + chunk * j->rows * j->cols : g->c;
+	const size_t ldc = j->sums ? j->cols : g->ldc;
 
-	if (j->sums) {
-		b.c = j->sums + chunk * j->rows * j->cols;
-		b.ldc = j->cols;
-	}
-	for (b.jc = n0; b.jc < n1; b.jc += nc) {
-		b.nb = et_min(nc, n1 - b.jc);
+	for (size_t jc = n0; jc < n1; jc += nc) {
+		size_t nb = et_min(nc, n1 - jc);
 		for (size_t pc = from; pc < to; pc += j->block) {
-			b.kb = et_min(j->block, to - pc);
-			b.acc = !j->sums || pc > from;
-			et_gather_columns(k, &g->a, pc, b.kb, b.jc, b.nb, pb);
-			for (b.ic = i0; b.ic < i1; b.ic += mr) {
-				b.rows = et_min(mr, i1 - b.ic);
-				b.a = et_sum_rows(k, g->d + pc * g->ldd + b.ic, g->ldd, b.rows,
-						  b.kb, b.nb, pa, &b.lda);
-				sum_tiles(k, pb, &b);
+			size_t kb = et_min(j->block, to - pc);
+			bool acc = !j->sums || pc > from;
+			et_gather_columns(k, &g->a, pc, kb, jc, nb, pb);
+			for (size_t ic = i0; ic < i1; ic += mr) {
+				size_t rows = et_min(mr, i1 - ic), lda;
+				const float *a = et_sum_rows(k, g->d + pc * g->ldd + ic, g->ldd,
+							     rows, kb, nb, pa, &lda);
+				et_sum_tiles(k, a, lda, rows, kb, pb, nb, c + ic * ldc + jc, ldc,
+					     acc);
 			}
 		}
 	}

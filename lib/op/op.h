@@ -93,6 +93,8 @@ struct et_gather {
 	const int16_t *y, *x;	       /* [taps] offsets */
 	const struct et_prologue *pro; /* of src's c channels; NULL: values as they are */
 };
+/* The rows of a plain matrix of `of` columns, at columns from .. from+count. */
+struct et_gather et_gather_matrix(const float *src, size_t rows, int of, int from, int count);
 
 /* Where row m = (img, i, j) of C goes: c + ((img*h + i*sh + y0)*w + j*sw + x0)*ld. */
 struct et_scatter {
