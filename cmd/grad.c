@@ -17,6 +17,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		{OPTION_TEXT, 0, "weights", "FILE", &g->weights,
 		 .help = "weights to start from (safetensors), all of the network",
 		 .initial = "initial ones, by the seed"},
+		{OPTION_INT, 0, "classes", "N", &g->classes, .min = 1, .max = 1 << 20,
+		 .initial = "as SPEC says", .help = "so many classes"},
 		{OPTION_FLAG, 0, "input-grad", .value = &g->input_grad,
 		 .help = "write the gradient of the input as well"},
 	};

@@ -7,6 +7,7 @@
 
 struct plan {
 	const char *init, *format;
+	int classes;
 };
 
 static int options(struct call *c, struct options *o, struct et_err *err)
@@ -16,6 +17,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	const struct option own[] = {
 		{OPTION_CHOICE, 0, "format", "text|json", &p->format, .initial = "text",
 		 .help = "print a table, or JSON with bytes"},
+		{OPTION_INT, 0, "classes", "N", &p->classes, .min = 1, .max = 1 << 20,
+		 .initial = "as SPEC says; with DATA as many as it has", .help = "so many classes"},
 		{OPTION_TEXT, 0, "init", "FILE", &p->init,
 		 .help = "plan for starting from weights, which freezes batch norm; FILE is not "
 			 "read"},
@@ -128,9 +131,14 @@ static int run(struct call *c, struct et_err *err)
 			       c->operand[2]);
 	if (c->operands == 0)
 		return et_fail(err, ET_EUSAGE, "expected SPEC, found nothing");
+	if (c->operands > 1 && p->classes)
+		return et_fail(err, ET_EUSAGE,
+			       "--classes and DATA exclude each other: DATA says how many there "
+			       "are");
 	const struct et_plan_request request = {.spec = c->operand[0],
 						.data = c->operands > 1 ? c->operand[1] : NULL,
 						.init = p->init,
+						.classes = p->classes,
 						.conf = c->conf};
 	struct et_plan plan;
 	ET_TRY(et_plan(&c->env, &request, &plan, err));

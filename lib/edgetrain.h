@@ -216,6 +216,7 @@ struct et_plan_request {
 	const char *spec;
 	const char *data; /* NULL: pictures of the input's size are assumed for loading */
 	bool init;	  /* weights will be given: batch norm is frozen by default */
+	int classes;	  /* in place of the spec's; 0: the data's, or the spec's */
 	const struct et_conf *conf;
 };
 int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
@@ -229,6 +230,7 @@ struct et_grad {
 	const char *weights;	    /* safetensors; NULL: initial weights by the seed */
 	const char *out;	    /* safetensors to write */
 	bool input_grad;	    /* the gradient of the input as well */
+	int classes;		    /* in place of the spec's; 0: the spec's */
 	const struct et_conf *conf; /* what concerns loss and gradients; the rest has no effect */
 };
 struct et_grad_result {

@@ -157,6 +157,25 @@ static int read_inputs(const struct et_spec_builder *b, const cJSON *o, const ch
 	return ET_OK;
 }
 
+/* ---- widths ---------------------------------------------------------------------------------- */
+
+int et_spec_width(const struct et_spec_builder *b, const cJSON *o, const char *where,
+		  const char *key, int64_t max, int64_t *v, struct et_err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
+
+	if (!cJSON_IsString(item))
+		return et_json_int(o, where, key, 1, max, v, err);
+	if (strcmp(item->valuestring, "classes") != 0)
+		return et_fail(err, ET_EDATA,
+			       "%s: \"%s\": expected an integer from 1 to %d or \"classes\", found "
+			       "\"%.50s\"",
+			       where, key, (int)max, item->valuestring);
+	*v = b->spec->classes;
+	b->spec->follows = true;
+	return 1;
+}
+
 /* ---- one layer ------------------------------------------------------------------------------- */
 
 static int known_keys(const cJSON *o, const char *where, const char *const *keys,
@@ -238,7 +257,7 @@ int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position, struc
 		union et_attr u;
 		memset(&u, 0, sizeof(u));
 		if (type->parse)
-			ET_TRY(type->parse(o, where, &u, err));
+			ET_TRY(type->parse(b, o, where, &u, err));
 		layer = et_spec_add(b, name, type, in, n_in, &u, err);
 	}
 	ET_TRY(layer);

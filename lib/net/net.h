@@ -107,12 +107,13 @@ struct et_layer_desc {
 };
 
 struct et_spec {
-	char *path, *name, *text; /* text: the file as it is, for run.json */
+	char *path, *name, *text; /* text: of the JSON */
 	struct et_shape input;
 	float mean[3], std[3];
 	bool stretch;
 	double crop_pct;
 	int classes;
+	bool follows; /* a layer is as wide as there are classes, whatever their number */
 	int n;
 	struct et_layer_desc *layers; /* composites expanded; the last one's output is the logits */
 	int ignore_index;	      /* -1: none */
@@ -122,6 +123,12 @@ int et_spec_read(struct et_spec *spec, const char *path, struct et_err *err) ET_
 /* The same from text; `path` is for messages. */
 int et_spec_parse(struct et_spec *spec, const char *text, size_t n, const char *path,
 		  struct et_err *err) ET_MUST_CHECK;
+/*
+ * Makes it the spec of the same network for another number of classes: the layers that say so
+ * follow. ET_EDATA, and nothing is changed, where the last layer with weights has a number of its
+ * own. No net may have been built from the spec, or it must be freed first.
+ */
+int et_spec_set_classes(struct et_spec *spec, int classes, struct et_err *err) ET_MUST_CHECK;
 void et_spec_free(struct et_spec *spec);
 
 /* ---- net ------------------------------------------------------------------------------------- */

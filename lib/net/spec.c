@@ -85,12 +85,6 @@ static int check_end(struct et_spec *spec, struct et_err *err)
 		return et_fail(err, ET_EDATA,
 			       "layer %s: expected %d output channels, one a class; found %d",
 			       end->name, spec->classes, end->out.c);
-	if (end->out.h != 1 || end->out.w != 1)
-		return et_fail(err, ET_EDATA,
-			       "layer %s: expected one vector of logits an image, found %dx%d of "
-			       "them: add "
-			       "global_avgpool2d, or flatten and linear",
-			       end->name, end->out.h, end->out.w);
 	return ET_OK;
 }
 
@@ -181,6 +175,55 @@ int et_spec_read(struct et_spec *spec, const char *path, struct et_err *err)
 	ET_TRY(et_file_read(path, SPEC_BYTES, &text, &n, err));
 	int status = et_spec_parse(spec, text, n, path, err);
 	free(text);
+	return status;
+}
+
+/* The last layer with weights: the classifier. */
+static const struct et_layer_desc *classifier(const struct et_spec *spec)
+{
+	for (int i = spec->n - 1; i >= 0; i--)
+		if (spec->layers[i].type == &et_type_conv2d ||
+		    spec->layers[i].type == &et_type_linear)
+			return &spec->layers[i];
+	return NULL;
+}
+
+static int follows_not(const struct et_spec *spec, struct et_err *err)
+{
+	const struct et_layer_desc *last = classifier(spec);
+
+	if (!last)
+		return et_fail(err, ET_EDATA, "%s says %d", spec->path, spec->classes);
+	return et_fail(err, ET_EDATA,
+		       "%s says %d; write \"%s\": \"classes\" in its layer %s, and it will follow",
+		       spec->path, spec->classes,
+		       last->type == &et_type_linear ? "out_features" : "out_channels", last->name);
+}
+
+int et_spec_set_classes(struct et_spec *spec, int classes, struct et_err *err)
+{
+	struct et_spec other;
+
+	if (classes == spec->classes)
+		return ET_OK;
+	if (!spec->follows)
+		return follows_not(spec, err);
+	cJSON *json = cJSON_Duplicate(spec->json, true);
+	cJSON *number = cJSON_CreateNumber(classes);
+	char *text = NULL;
+	if (json && number && cJSON_ReplaceItemInObjectCaseSensitive(json, "classes", number)) {
+		number = NULL; /* json's */
+		text = cJSON_Print(json);
+	}
+	int status = text ? et_spec_parse(&other, text, strlen(text), spec->path, err)
+			  : et_fail(err, ET_ENOMEM, "out of memory");
+	cJSON_free(text);
+	cJSON_Delete(number);
+	cJSON_Delete(json);
+	if (!status) {
+		et_spec_free(spec);
+		*spec = other;
+	}
 	return status;
 }
 

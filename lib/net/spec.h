@@ -33,6 +33,13 @@ int et_spec_name(struct et_spec_builder *b, const char *name, int layer,
 int et_spec_check_name(const char *where, const char *key, const char *name, size_t max,
 		       struct et_err *err) ET_MUST_CHECK;
 
+/*
+ * A layer's number of channels or features: an integer from 1 to max, or the text "classes". As
+ * et_json_int().
+ */
+int et_spec_width(const struct et_spec_builder *b, const cJSON *o, const char *where,
+		  const char *key, int64_t max, int64_t *v, struct et_err *err) ET_MUST_CHECK;
+
 /* Reads element `position` of the array of layers. */
 int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position,
 		  struct et_err *err) ET_MUST_CHECK;

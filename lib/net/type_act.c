@@ -96,9 +96,10 @@ static void sigmoid_backward(struct et_exec *x, struct et_node *node)
 
 static const char *const dropout_keys[] = {"p", NULL};
 
-static int dropout_parse(const struct cJSON *o, const char *where, union et_attr *u,
-			 struct et_err *err)
+static int dropout_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+			 union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	u->dropout.p = 0.5;
 	ET_TRY(et_json_num(o, where, "p", 0, 0.999, &u->dropout.p, err));
 	return ET_OK;

@@ -1,7 +1,7 @@
 /* conv2d and linear: a linear layer is the 1x1 convolution of a 1x1 picture. */
 #include <string.h>
 
-#include "net/types.h"
+#include "net/spec.h"
 
 #define CHANNELS_MAX (1 << 20)
 #define KERNEL_MAX   63
@@ -9,14 +9,14 @@
 static const char *const conv_keys[] = {"out_channels", "kernel_size", "stride", "padding",
 					"dilation",	"groups",      "bias",	 NULL};
 
-static int parse_conv(const struct cJSON *o, const char *where, union et_attr *u,
-		      struct et_err *err)
+static int parse_conv(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		      union et_attr *u, struct et_err *err)
 {
 	struct et_conv *g = &u->conv.g;
 	int64_t out = 0, groups = 1;
 	int kernel[2] = {0, 0}, stride[2] = {1, 1}, padding[2] = {0, 0}, dilation[2] = {1, 1};
 
-	int has_out = et_json_int(o, where, "out_channels", 1, CHANNELS_MAX, &out, err);
+	int has_out = et_spec_width(b, o, where, "out_channels", CHANNELS_MAX, &out, err);
 	ET_TRY(has_out);
 	int has_kernel = et_json_pair(o, where, "kernel_size", 1, KERNEL_MAX, kernel, err);
 	ET_TRY(has_kernel);
@@ -61,12 +61,12 @@ static int shape_conv(union et_attr *u, const struct et_shape *in, int n_in, str
 
 static const char *const linear_keys[] = {"out_features", "bias", NULL};
 
-static int parse_linear(const struct cJSON *o, const char *where, union et_attr *u,
-			struct et_err *err)
+static int parse_linear(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+			union et_attr *u, struct et_err *err)
 {
 	int64_t out = 0;
 
-	int found = et_json_int(o, where, "out_features", 1, CHANNELS_MAX, &out, err);
+	int found = et_spec_width(b, o, where, "out_features", CHANNELS_MAX, &out, err);
 	ET_TRY(found);
 	if (!found)
 		return et_fail(err, ET_EDATA, "%s: out_features is missing", where);

@@ -166,9 +166,10 @@ static void flatten_backward(struct et_exec *x, struct et_node *node)
 
 static const char *const loss_keys[] = {"ignore_index", NULL};
 
-static int loss_parse(const struct cJSON *o, const char *where, union et_attr *u,
-		      struct et_err *err)
+static int loss_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		      union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	int64_t ignore = -1;
 	ET_TRY(et_json_int(o, where, "ignore_index", 0, 65535, &ignore, err));
 	u->loss.ignore = (int)ignore;

@@ -6,8 +6,10 @@
 
 static const char *const keys[] = {"eps", "momentum", NULL};
 
-static int parse(const struct cJSON *o, const char *where, union et_attr *u, struct et_err *err)
+static int parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		 union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	u->bn.eps = 1e-5;
 	u->bn.momentum = 0.1;
 	ET_TRY(et_json_num(o, where, "eps", 0, 1, &u->bn.eps, err));

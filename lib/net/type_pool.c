@@ -8,9 +8,10 @@ static const char *const max_keys[] = {"kernel_size", "stride", "padding", "ceil
 static const char *const avg_keys[] = {"kernel_size",	    "stride", "padding", "ceil_mode",
 				       "count_include_pad", NULL};
 
-static int pool_parse(const struct cJSON *o, const char *where, union et_attr *u,
-		      struct et_err *err)
+static int pool_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		      union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	int kernel[2], stride[2], padding[2] = {0, 0};
 	struct et_pool *g = &u->pool;
 
@@ -33,9 +34,10 @@ static int pool_parse(const struct cJSON *o, const char *where, union et_attr *u
 	return ET_OK;
 }
 
-static int avg_parse(const struct cJSON *o, const char *where, union et_attr *u, struct et_err *err)
+static int avg_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		     union et_attr *u, struct et_err *err)
 {
-	ET_TRY(pool_parse(o, where, u, err));
+	ET_TRY(pool_parse(b, o, where, u, err));
 	ET_TRY(et_json_bool(o, where, "count_include_pad", &u->pool.include_pad, err));
 	return ET_OK;
 }
@@ -86,9 +88,10 @@ static void avg_backward(struct et_exec *x, struct et_node *node)
 
 static const char *const adaptive_keys[] = {"output_size", NULL};
 
-static int adaptive_parse(const struct cJSON *o, const char *where, union et_attr *u,
-			  struct et_err *err)
+static int adaptive_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+			  union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	int size[2] = {1, 1};
 	int found = et_json_pair(o, where, "output_size", 1, 8192, size, err);
 	ET_TRY(found);
@@ -99,9 +102,10 @@ static int adaptive_parse(const struct cJSON *o, const char *where, union et_att
 	return ET_OK;
 }
 
-static int global_parse(const struct cJSON *o, const char *where, union et_attr *u,
-			struct et_err *err)
+static int global_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+			union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	(void)o;
 	(void)where;
 	(void)err;
@@ -141,8 +145,10 @@ static void adaptive_backward(struct et_exec *x, struct et_node *node)
 
 static const char *const up_keys[] = {"size", "scale_factor", "mode", NULL};
 
-static int up_parse(const struct cJSON *o, const char *where, union et_attr *u, struct et_err *err)
+static int up_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		    union et_attr *u, struct et_err *err)
 {
+	(void)b;
 	int size[2] = {0, 0};
 	const char *mode = "nearest";
 

@@ -14,6 +14,8 @@ enum { ET_P_WEIGHT, ET_P_BIAS, ET_P_MEAN, ET_P_VAR, ET_P_TRACKED };
 /* What backward will look at again. */
 enum { ET_KEEP_IN0 = 1, ET_KEEP_IN1 = 2, ET_KEEP_OUT = 4 };
 
+struct et_spec_builder; /* spec.h */
+
 struct et_exec {
 	struct et_net *net;
 	struct et_program *program;
@@ -28,9 +30,9 @@ struct et_type {
 	const char *name;
 	const char *const *keys; /* beyond name, type, inputs; NULL-terminated, may be NULL */
 	int min_in, max_in;
-	/* Reads the keys of a JSON object into u. NULL: there are none. */
-	int (*parse)(const struct cJSON *o, const char *where, union et_attr *u,
-		     struct et_err *err);
+	/* Reads the keys of a JSON object, a layer of b's spec, into u. NULL: there are none. */
+	int (*parse)(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
+		     union et_attr *u, struct et_err *err);
 	/* Output shape; completes u. NULL: that of the first input. */
 	int (*shape)(union et_attr *u, const struct et_shape *in, int n_in, struct et_shape *out,
 		     struct et_err *err);

@@ -88,6 +88,7 @@ static int open_model(struct et_session *s, const struct et_eval *eval, struct e
 	bool run = et_path_is_dir(eval->model);
 	const struct cJSON *train;
 
+	s->is_run = run;
 	if (run) {
 		ET_TRY(et_run_read(eval->model, info, err));
 		ET_TRY(et_spec_parse(&s->spec, info->spec_text, strlen(info->spec_text),

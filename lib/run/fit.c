@@ -58,6 +58,8 @@ static int check_spec(const struct et_spec *run, const struct et_fit *fit, struc
 	if (!fit->spec)
 		return ET_OK;
 	ET_TRY(et_spec_read(&given, fit->spec, err));
+	if (given.follows)
+		ET_TRY(et_spec_set_classes(&given, run->classes, err));
 	bool same = cJSON_Compare(given.json, run->json, true);
 	et_spec_free(&given);
 	return same ? ET_OK
@@ -137,6 +139,7 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 			       fit->resume);
 	ET_TRY(et_run_read(fit->resume, info, err));
 	t->dir = fit->resume;
+	s->is_run = true;
 	s->has_init = info->init != NULL;
 	ET_TRY(et_spec_parse(&s->spec, info->spec_text, strlen(info->spec_text), fit->resume, err));
 	ET_TRY(check_spec(&s->spec, fit, err));

@@ -122,6 +122,8 @@ static int open_job(struct job *j, struct et_err *err)
 	if (!g->spec || !g->batch || !g->out)
 		return et_fail(err, ET_EUSAGE, "gradients need a spec, a batch and --out");
 	ET_TRY(et_spec_read(&s->spec, g->spec, err));
+	if (g->classes)
+		ET_TRY(et_spec_set_classes(&s->spec, g->classes, err));
 	ET_TRY(et_batch_file_open(&j->b, g->batch, &s->spec, err));
 	s->batch = j->b.n;
 	s->has_init = g->weights != NULL;

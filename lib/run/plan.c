@@ -8,6 +8,8 @@ static int plan_session(struct et_session *s, const struct et_plan_request *requ
 {
 	s->caches = true;
 	ET_TRY(et_spec_read(&s->spec, request->spec, err));
+	if (request->classes)
+		ET_TRY(et_spec_set_classes(&s->spec, request->classes, err));
 	ET_TRY(et_session_net(s, s->spec.train, request->conf, err));
 	if (request->data)
 		ET_TRY(et_session_data(s, request->data, err));

@@ -61,7 +61,8 @@ struct et_session {
 	float *class_weight;   /* [classes] or NULL */
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
-	int batch; /* images of the one batch there is, whatever the settings say; 0: they say */
+	bool is_run; /* the spec is a run's: its classes are not the dataset's to choose */
+	int batch;   /* images of the one batch there is, whatever the settings say; 0: they say */
 	bool input_grad; /* wanted as well */
 	bool caches;	 /* plans are to have room for features */
 	struct et_cache_plan cache;
@@ -88,7 +89,10 @@ int et_session_build(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
 int et_session_start(struct et_session *s, const char *init, struct et_err *err) ET_MUST_CHECK;
 /* Logs what the allocated net found out about its modes: on how many layers `interleaved` won. */
 void et_session_tell(const struct et_session *s, const struct et_env *env);
-/* Opens the dataset and checks that it fits the spec. */
+/*
+ * Opens the dataset. A spec that follows takes the number of classes from it, which is logged and
+ * builds the net anew; otherwise both must say the same.
+ */
 int et_session_data(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
 /* The weights of classes as the settings say, for those who open no dataset: "auto" is ET_EUSAGE.
  */

@@ -208,6 +208,37 @@ static void resolve_subset(struct et_session *s)
 	s->t.subset = full;
 }
 
+/* One label a picture, or one a pixel? */
+static int check_end(const struct et_session *s, const char *path, struct et_err *err)
+{
+	const struct et_layer_desc *end = &s->spec.layers[s->spec.n - 1];
+
+	if (end->out.h == 1 && end->out.w == 1)
+		return ET_OK;
+	return et_fail(err, ET_EDATA,
+		       "%s: has one class a picture, but the last layer of %s, %s, gives %dx%d "
+		       "vectors of logits: add global_avgpool2d, or flatten and linear",
+		       path, s->spec.path, end->name, end->out.h, end->out.w);
+}
+
+/* As many classes as the dataset has; of a run as many as it was started with. */
+static int follow_classes(struct et_session *s, const char *path, struct et_err *err)
+{
+	int classes = et_dataset_classes(s->ds), before = s->spec.classes;
+
+	if (classes == before)
+		return ET_OK;
+	if (s->is_run)
+		return et_fail(err, ET_EDATA, "%s: has %d classes, but the run %s has %d", path,
+			       classes, s->spec.path, before);
+	et_net_free(&s->net);
+	if (et_spec_set_classes(&s->spec, classes, err) < 0)
+		return et_err_prefix(err, "%s: has %d classes", path, classes);
+	et_log(s->env, ET_LOG_INFO, "%d classes in %s, the spec says %d: the classifier has %d",
+	       classes, path, before, classes);
+	return et_session_build(s, err);
+}
+
 int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 {
 	struct et_dataset_conf conf = {.subset = *s->t.subset && !s->whole ? s->t.subset : NULL,
@@ -217,10 +248,8 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 				       .stop = s->env->stop};
 
 	ET_TRY(et_dataset_open(&s->ds, path, &conf, err));
-	int classes = et_dataset_classes(s->ds);
-	if (classes != s->spec.classes)
-		return et_fail(err, ET_EDATA, "%s: has %d classes, but %s says %d", path, classes,
-			       s->spec.path, s->spec.classes);
+	ET_TRY(check_end(s, path, err));
+	ET_TRY(follow_classes(s, path, err));
 	ET_TRY(check_class_names(s, path, err));
 	if (et_dataset_count(s->ds, ET_SPLIT_VAL))
 		s->val = ET_SPLIT_VAL;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
+
 #include "net/types.h"
 #include "net_case.h"
 #include "scratch.h"
@@ -166,6 +168,45 @@ START_TEST(members)
 }
 END_TEST
 
+/* Another number of classes: what says "classes" follows, what says a number does not. */
+START_TEST(set_classes)
+{
+	struct et_spec spec;
+	char *text = net_text(3, 4, 4, 7,
+			      "{'name':'c','type':'conv2d','out_channels':'classes',"
+			      "'kernel_size':1},{'type':'relu'},{'type':'global_avgpool2d'}");
+	ck_assert_msg(spec_parse(&spec, text, &err) == 0, "%s", err.text);
+	ck_assert(spec.follows && spec.layers[0].out.c == 7);
+	ck_assert_int_eq(et_spec_set_classes(&spec, 3, &err), ET_OK);
+	ck_assert_int_eq(spec.classes, 3);
+	ck_assert_int_eq(spec.layers[2].out.c, 3);
+	ck_assert_str_eq(spec.path, "n.json");
+	/* What a run keeps of it is the spec of three classes. */
+	struct et_spec again;
+	ck_assert_int_eq(spec_parse(&again, spec.text, &err), ET_OK);
+	ck_assert(again.classes == 3 && cJSON_Compare(again.json, spec.json, true));
+	et_spec_free(&again);
+	et_spec_free(&spec);
+
+	text = net_text(3, 4, 4, 7,
+			"{'name':'c','type':'conv2d','out_channels':'classes','kernel_size':1},"
+			"{'type':'flatten'},{'name':'fc','type':'linear','out_features':7}");
+	ck_assert_msg(spec_parse(&spec, text, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(et_spec_set_classes(&spec, 7, &err), ET_OK);
+	ck_assert_int_eq(et_spec_set_classes(&spec, 3, &err), ET_EDATA);
+	ck_assert_str_eq(err.text, "n.json: layer fc: expected 3 output channels, one a class; "
+				   "found 7");
+	ck_assert(spec.classes == 7 && spec.layers[0].out.c == 7);
+	et_spec_free(&spec);
+
+	ck_assert_int_eq(spec_parse(&spec, net_text(1, 1, 3, 3, "{'type':'flatten'}"), &err),
+			 ET_OK);
+	ck_assert_int_eq(et_spec_set_classes(&spec, 2, &err), ET_EDATA);
+	ck_assert_str_eq(err.text, "n.json says 3");
+	et_spec_free(&spec);
+}
+END_TEST
+
 /* ---- mistakes -------------------------------------------------------------------------------- */
 
 #define REST ",'classes':10,'layers':[{'type':'global_avgpool2d'}]}"
@@ -319,6 +360,7 @@ Suite *suite_spec(void)
 	tcase_add_test(tc, shapes);
 	tcase_add_test(tc, types);
 	tcase_add_test(tc, members);
+	tcase_add_test(tc, set_classes);
 	tcase_add_test(tc, wrong_roots);
 	tcase_add_test(tc, truncated);
 	tcase_add_test(tc, many_layers);

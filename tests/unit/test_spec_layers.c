@@ -84,9 +84,6 @@ static const struct {
 	 "it"},
 	{"{'name':'f','type':'flatten'},{'name':'fc','type':'linear','out_features':9}",
 	 "layer fc: expected 10 output channels, one a class; found 9"},
-	{"{'name':'c','type':'conv2d','out_channels':10,'kernel_size':3}",
-	 "layer c: expected one vector of logits an image, found 6x6 of them: add "
-	 "global_avgpool2d, or flatten and linear"},
 	/* the loss */
 	{"{'name':'f','type':'flatten'},{'name':'loss','type':'softmax-cross-entropy'},"
 	 "{'name':'fc','type':'linear','out_features':10}",
@@ -103,7 +100,13 @@ static const struct {
 	{"{'name':'c','type':'conv2d','out_channels':4}", "layer c: kernel_size is missing"},
 	{"{'name':'c','type':'conv2d','kernel_size':4}", "layer c: out_channels is missing"},
 	{"{'name':'c','type':'conv2d','out_channels':'4','kernel_size':3}",
-	 "layer c: \"out_channels\": expected an integer from 1 to 1048576, found \"4\""},
+	 "layer c: \"out_channels\": expected an integer from 1 to 1048576 or \"classes\", found "
+	 "\"4\""},
+	{"{'type':'flatten'},{'name':'f','type':'linear','out_features':'class'}",
+	 "layer f: \"out_features\": expected an integer from 1 to 1048576 or \"classes\", found "
+	 "\"class\""},
+	{"{'name':'b','type':'basic_block','out_channels':'classes'}",
+	 "layer b: \"out_channels\": expected an integer from 1 to 65536, found \"classes\""},
 	{"{'name':'c','type':'conv2d','out_channels':4.5,'kernel_size':3}",
 	 "layer c: \"out_channels\": expected an integer from 1 to 1048576, found 4.5"},
 	{"{'name':'c','type':'conv2d','out_channels':-4,'kernel_size':3}",
