@@ -18,6 +18,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	const struct option own[] = {
 		{OPTION_TEXT, 0, "init", "FILE", &run->init,
 		 .help = "start from these weights (safetensors, PyTorch's names)"},
+		{OPTION_FLAG, 0, "init-partial", .value = &run->init_partial,
+		 .help = "take of them what fits, and draw the rest anew"},
 		{OPTION_TEXT, 0, "resume", "RUN", &run->resume,
 		 .help = "continue a stopped run as if it had not been stopped"},
 		{OPTION_TEXT, 'o', "out", "RUN", &run->out, .help = "directory of the new run",

@@ -140,6 +140,7 @@ struct et_epoch {
 struct et_fit {
 	const char *spec, *data; /* may be NULL with resume */
 	const char *init;	 /* weights to start from (safetensors); NULL: random */
+	bool init_partial;	 /* they may lack some parameters, or hold others */
 	const char *resume;	 /* run directory to continue, bit for bit; NULL: a new run */
 	const char *out;	 /* run directory of a new run; must not hold a run yet */
 	const struct et_conf *conf;
@@ -222,6 +223,66 @@ struct et_plan_request {
 int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
 	    struct et_err *err) ET_MUST_CHECK;
 
+/* ---- import ---------------------------------------------------------------------------------- */
+
+/*
+ * The weights in a file of another program, by the names and shapes of a spec, into a new file that
+ * loads as it is: prefixes taken off, timm's MobileNetV2 renamed, batch norm folded into the
+ * convolutions of a network without, all numbers as float32.
+ */
+struct et_import {
+	const char *in, *spec, *out; /* out: replaced when all of it is written */
+	bool partial;		     /* take what fits; the rest is drawn anew */
+};
+struct et_import_result {
+	uint64_t tensors, parameters; /* written; parameters without running statistics */
+};
+int et_import(const struct et_env *env, const struct et_import *job, struct et_import_result *r,
+	      struct et_err *err) ET_MUST_CHECK;
+
+/* ---- info ------------------------------------------------------------------------------------ */
+
+struct et_info_layer {
+	char *name;
+	const char *type;
+	int height, width, channels; /* of the output */
+	uint64_t parameters, trainable;
+	double mac; /* multiply-adds of one image's forward */
+	bool trains;
+	char *mode; /* recipe of a layer with weights that trains; "": none */
+};
+struct et_info_tensor {
+	char *name, dtype[16];
+	int rank;
+	uint64_t shape[8], count, bytes;
+};
+struct et_info_note {
+	char *key, *value;
+};
+enum et_info_kind { ET_INFO_SPEC, ET_INFO_RUN, ET_INFO_WEIGHTS };
+struct et_info {
+	enum et_info_kind kind;
+	char *name;			       /* of a network; NULL for weights */
+	int height, width, channels, classes;  /* of a network: the input's size */
+	uint64_t parameters, trainable, bytes; /* of weights: all elements and their bytes */
+	double mac;
+	int layers;
+	struct et_info_layer *layer; /* composites expanded, in order of work */
+	size_t tensors;
+	struct et_info_tensor *tensor; /* of weights, sorted by name */
+	size_t notes;
+	struct et_info_note
+		*note; /* metadata of weights; where a run comes from and how far it is */
+};
+struct et_info_request {
+	const char *path; /* a spec, a run directory, or a file of weights: told apart by content */
+	bool init;	  /* weights will be given: batch norm is frozen by default */
+	const struct et_conf *conf; /* what trains, and how; NULL: as the spec or the run says */
+};
+int et_info(const struct et_env *env, const struct et_info_request *request, struct et_info *info,
+	    struct et_err *err) ET_MUST_CHECK;
+void et_info_free(struct et_info *info);
+
 /* ---- grad ------------------------------------------------------------------------------------ */
 
 struct et_grad {
@@ -289,6 +350,7 @@ struct et_bench_mode {
 struct et_bench {
 	const char *spec, *data;
 	const char *init;  /* weights to start from; NULL: random */
+	bool init_partial; /* as in et_fit */
 	const char *modes; /* recipes, separated by commas or semicolons; exact is moved to the
 			      front */
 	int steps;	   /* that count, of each mode */

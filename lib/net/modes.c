@@ -141,7 +141,7 @@ static bool takes_recipe(const struct et_node *node)
 }
 
 /* Without what stands in every recipe that does not say otherwise. */
-static const char *recipe_of(const struct et_node *node, char buf[256])
+const char *et_net_mode_text(const struct et_node *node, char buf[256])
 {
 	struct et_recipe r = node->hooks.on;
 
@@ -161,10 +161,10 @@ const char *et_net_modes_text(const struct et_net *net, char *buf, size_t n)
 		int layers = 0, before = 0;
 		if (!takes_recipe(&net->nodes[i]))
 			continue;
-		recipe_of(&net->nodes[i], mine);
+		et_net_mode_text(&net->nodes[i], mine);
 		for (int k = 0; k < net->n; k++) {
 			if (!takes_recipe(&net->nodes[k]) ||
-			    strcmp(mine, recipe_of(&net->nodes[k], other)) != 0)
+			    strcmp(mine, et_net_mode_text(&net->nodes[k], other)) != 0)
 				continue;
 			before += k < i;
 			layers++;

@@ -242,6 +242,8 @@ int et_net_select(struct et_net *net, const char *globs, int last, bool frozen_b
  */
 int et_net_set_modes(struct et_net *net, const char *recipe, const char *by_layer,
 		     struct et_recipe *recipe_of_net, struct et_err *err) ET_MUST_CHECK;
+/* The recipe of one layer with weights, "exact" or "filter:4", into buf. Returns buf. */
+const char *et_net_mode_text(const struct et_node *node, char buf[256]);
 /* "filter:4 on 4 layers, exact on 1": the recipes of the layers that train. Returns buf. */
 const char *et_net_modes_text(const struct et_net *net, char *buf, size_t n);
 /* Of the `*of` layers that could make both products at once, how many do: known after
@@ -337,15 +339,41 @@ const char *et_net_update(struct et_net *net, const struct et_train *t, double l
  */
 int et_net_write(const struct et_net *net, struct et_writer *w, bool moments,
 		 const char *const *meta, size_t n_meta, struct et_err *err) ET_MUST_CHECK;
+/* Names of tensors: the first few for one line, and all of them. */
+#define ET_NAMES_SHOWN 5
+struct et_name_list {
+	size_t count;
+	char *first, *all; /* separated by ", " and by newlines; NULL: none */
+};
+/* How the tensors of a file met the parameters of a network. */
+struct et_match {
+	size_t taken;	     /* parameters that have their values from the file */
+	size_t folded;	     /* convolutions that took in a batch norm */
+	const char *renamed; /* whose names were translated: "timm's MobileNetV2"; NULL: nobody's */
+	char dropped[256];   /* the classifier of other classes, which keeps its values; "": none */
+	struct et_name_list missing, misfit, unexpected;
+};
+void et_match_free(struct et_match *match);
+
+enum et_read {
+	ET_READ_STRICT, /* a run's own file: every name and shape as it is, and nothing else */
+	ET_READ_WHOLE,	/* others' names too, and another number of classes; all must be there */
+	ET_READ_PARTIAL /* what fits; parameters that the file lacks keep their values */
+};
 /*
- * Loads by name. Prefixes module., model., backbone., _orig_mod. are stripped. num_batches_tracked
- * may be absent. strict: everything must be there in the right shape and nothing else (a run's own
- * file). Otherwise a last linear or convolution layer whose number of classes differs keeps its
- * fresh values, and *dropped (may be NULL) names it; anything else missing, unexpected or of
- * another shape is ET_EDATA listing the names.
+ * Loads by name. Beyond ET_READ_STRICT:
+ * - prefixes module., model., backbone., _orig_mod. do not count, in the file or the network;
+ * - timm's MobileNetV2 comes with torchvision's names;
+ * - a convolution with a bias takes in the batch norm behind it in the file that the network has
+ *   not, in double precision, with this eps: for networks whose batch norm is folded;
+ * - num_batches_tracked may be absent;
+ * - a last linear or convolution layer whose number of classes differs keeps its values.
+ * Anything else missing, unexpected or of another shape is ET_EDATA naming the first of them, and
+ * no parameter has changed; with ET_READ_PARTIAL only a file of which nothing fits. *match (may be
+ * NULL) says what was found, after an error too, and is the caller's to free.
  */
-int et_net_read(struct et_net *net, const struct et_st *st, bool strict, char dropped[256],
-		struct et_err *err) ET_MUST_CHECK;
+int et_net_read(struct et_net *net, const struct et_st *st, enum et_read how, double eps,
+		struct et_match *match, struct et_err *err) ET_MUST_CHECK;
 /*
  * The gradient of a parameter that trains, in PyTorch's layout and shape (a kernel's OIHW), into
  * out[p->count]; what the taps of a kernel share stands at each of them. The parameter must not be

@@ -1,142 +1,72 @@
-/* Weights and optimizer state in safetensors files, under PyTorch's names and in its layout. */
+/* Weights and optimizer state from safetensors files: by name, checked before a number is read. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/net.h"
+#include "net/types.h"
+#include "net/weights.h"
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- lists of names -------------------------------------------------------------------------- */
 
-/* What tensor i of the file is. */
-struct entry {
-	const struct et_param *p;
-	int moment; /* 0: the value */
+/* Appends to a text on the heap; a text that could not grow stays as it was. */
+static void text_add(char **text, const char *sep, const char *add)
+{
+	char *longer = *text ? et_asprintf("%s%s%s", *text, sep, add) : et_strdup(add);
+
+	if (!longer)
+		return;
+	free(*text);
+	*text = longer;
+}
+
+static void list_add(struct et_name_list *l, const char *name)
+{
+	if (l->count++ < ET_NAMES_SHOWN)
+		text_add(&l->first, ", ", name);
+	else if (l->count == ET_NAMES_SHOWN + 1)
+		text_add(&l->first, ", ", "...");
+	text_add(&l->all, "\n", name);
+}
+
+static void list_free(struct et_name_list *l)
+{
+	free(l->first);
+	free(l->all);
+	*l = (struct et_name_list){0};
+}
+
+void et_match_free(struct et_match *m)
+{
+	list_free(&m->missing);
+	list_free(&m->misfit);
+	list_free(&m->unexpected);
+}
+
+/* ---- which tensor is which parameter --------------------------------------------------------- */
+
+/* Where a parameter comes from: a tensor of its own, or a convolution with its batch norm. */
+struct source {
+	ptrdiff_t tensor; /* -1: from nowhere */
+	bool folded;
+	struct et_names_pair pair;
 };
 
-struct dump {
-	struct entry *entries;
-	struct et_st_out *out;
-	char **names;
-	float *buf;
-	size_t n;
+/* A file being matched with a network. */
+struct reading {
+	struct et_net *net;
+	const struct et_st *st;
+	enum et_read how;
+	struct et_match *match;
+	struct et_names names;
+	struct source *source; /* [n_params] */
+	bool *used;	       /* [st->n] */
+	double eps;	       /* of batch norm that is folded */
 };
 
-static int put(void *arg, size_t i, struct et_writer *w)
+static const struct et_st_tensor *at(const struct reading *r, ptrdiff_t i)
 {
-	struct dump *d = arg;
-	const struct et_param *p = d->entries[i].p;
-	const float *v = d->entries[i].moment == 0   ? p->value
-			 : d->entries[i].moment == 1 ? p->m1
-						     : p->m2;
-
-	if (p->kind == ET_PARAM_COUNTER) {
-		et_writer_put(w, &p->counter, sizeof(p->counter));
-	} else if (p->kind == ET_PARAM_WEIGHT) {
-		et_conv_to_torch(p->geo, v, d->buf);
-		et_writer_put(w, d->buf, p->count * sizeof(float));
-	} else {
-		et_writer_put(w, v, p->count * sizeof(float));
-	}
-	return ET_OK;
-}
-
-static void dump_free(struct dump *d)
-{
-	for (size_t i = 0; d->names && i < d->n; i++)
-		free(d->names[i]);
-	free(d->names);
-	free(d->entries);
-	free(d->out);
-	free(d->buf);
-}
-
-static bool dump_add(struct dump *d, const struct et_param *p, int moment)
-{
-	char *name = moment ? et_asprintf("%s.m%d", p->name, moment) : et_strdup(p->name);
-	struct et_st_out *o = &d->out[d->n];
-
-	if (!name)
-		return false;
-	d->names[d->n] = name;
-	d->entries[d->n] = (struct entry){p, moment};
-	*o = (struct et_st_out){.name = name,
-				.dtype = p->kind == ET_PARAM_COUNTER ? ET_I64 : ET_F32,
-				.rank = p->rank};
-	memcpy(o->shape, p->shape, sizeof(p->shape));
-	d->n++;
-	return true;
-}
-
-int et_net_write(const struct et_net *net, struct et_writer *w, bool moments,
-		 const char *const *meta, size_t n_meta, struct et_err *err)
-{
-	size_t cap = 2 * (size_t)net->n_params + 1, largest = 1;
-	struct dump d = {0};
-	bool ok = true;
-
-	for (int i = 0; i < net->n_params; i++)
-		largest = et_max(largest, net->params[i].count);
-	d.entries = et_calloc(cap, sizeof(*d.entries));
-	d.out = et_calloc(cap, sizeof(*d.out));
-	d.names = et_calloc(cap, sizeof(*d.names));
-	d.buf = et_calloc(largest, sizeof(float));
-	ok = d.entries && d.out && d.names && d.buf;
-	for (int i = 0; ok && i < net->n_params; i++) {
-		const struct et_param *p = &net->params[i];
-		if (!moments)
-			ok = dump_add(&d, p, 0);
-		else
-			ok = (!p->m1 || dump_add(&d, p, 1)) && (!p->m2 || dump_add(&d, p, 2));
-	}
-	int status = ok ? et_st_write(w, d.out, d.n, meta, n_meta, put, &d, err)
-			: et_fail(err, ET_ENOMEM, "out of memory");
-	dump_free(&d);
-	return status;
-}
-
-void et_param_grad_torch(const struct et_param *p, float *out)
-{
-	if (p->kind != ET_PARAM_WEIGHT) {
-		memcpy(out, p->grad, p->count * sizeof(float));
-		return;
-	}
-	if (p->taps == 1) {
-		et_conv_to_torch(p->geo, p->grad, out);
-		return;
-	}
-	/* Without the taps both layouts have the same order, of a depthwise kernel too. */
-	for (size_t i = 0; i < et_param_grads(p); i++)
-		for (size_t t = 0; t < p->taps; t++)
-			out[i * p->taps + t] = p->grad[i];
-}
-
-/* ---- reading --------------------------------------------------------------------------------- */
-
-/* A name without the prefixes that wrappers add. */
-static const char *bare(const char *name)
-{
-	static const char *const prefixes[] = {"module.", "model.", "backbone.", "_orig_mod."};
-
-	for (size_t i = 0; i < ET_COUNT(prefixes);) {
-		size_t n = strlen(prefixes[i]);
-		if (strncmp(name, prefixes[i], n) == 0) {
-			name += n;
-			i = 0;
-		} else {
-			i++;
-		}
-	}
-	return name;
-}
-
-/* The tensor of the file that a parameter is read from. */
-static const struct et_st_tensor *source(const struct et_st *st, const char *name, bool strict)
-{
-	const struct et_st_tensor *t = et_st_find(st, name);
-	for (size_t i = 0; !strict && !t && i < st->n; i++)
-		if (strcmp(bare(st->tensors[i].name), name) == 0)
-			t = &st->tensors[i];
-	return t;
+	return i < 0 ? NULL : &r->st->tensors[i];
 }
 
 static bool same_shape(const struct et_param *p, const struct et_st_tensor *t)
@@ -149,24 +79,128 @@ static bool same_shape(const struct et_param *p, const struct et_st_tensor *t)
 	return true;
 }
 
-/* Names collected for one error line, the first few in full. */
-struct list {
-	char text[400];
-	size_t count;
-};
-
-static void list_add(struct list *l, const char *fmt, const char *name, const char *a,
-		     const char *b)
+static bool is_vector(const struct et_st_tensor *t, uint64_t n)
 {
-	size_t used = strlen(l->text);
-	if (l->count++ < 5) {
-		snprintf(l->text + used, sizeof(l->text) - used, "%s", l->count > 1 ? ", " : "");
-		used = strlen(l->text);
-		snprintf(l->text + used, sizeof(l->text) - used, fmt, name, a, b);
-	} else if (l->count == 6) {
-		snprintf(l->text + used, sizeof(l->text) - used, ", ...");
-	}
+	return t->rank == 1 && t->shape[0] == n;
 }
+
+/* A last layer with another number of classes: its weight or bias in the file differs in the first
+ * size only. */
+static bool other_head(const struct et_net *net, const struct et_param *p,
+		       const struct et_st_tensor *t)
+{
+	if (p->node != net->head || t->rank != p->rank || p->kind == ET_PARAM_COUNTER)
+		return false;
+	for (int i = 1; i < p->rank; i++)
+		if (t->shape[i] != p->shape[i])
+			return false;
+	return true;
+}
+
+static bool is_param(const struct et_net *net, const char *name)
+{
+	for (int i = 0; i < net->n_params; i++)
+		if (strcmp(net->params[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A convolution with a bias takes in the batch norm of its size behind it in the file, unless the
+ * network has that itself. */
+static void fold(struct reading *r, int node)
+{
+	const struct et_node *conv = &r->net->nodes[node];
+	int weight = conv->param[ET_P_WEIGHT], bias = conv->param[ET_P_BIAS];
+	struct et_names_pair pair;
+
+	if (conv->type != &et_type_conv2d || weight < 0 || bias < 0 ||
+	    !et_names_norm(&r->names, conv->name, &pair) ||
+	    is_param(r->net, r->names.name[pair.gamma]))
+		return;
+	const struct et_param *w = &r->net->params[weight], *b = &r->net->params[bias];
+	if (!same_shape(w, at(r, pair.weight)) || !is_vector(at(r, pair.gamma), b->count) ||
+	    !is_vector(at(r, pair.beta), b->count) || !is_vector(at(r, pair.mean), b->count) ||
+	    !is_vector(at(r, pair.var), b->count) ||
+	    (pair.bias >= 0 && !is_vector(at(r, pair.bias), b->count)))
+		return;
+	const ptrdiff_t all[] = {pair.weight, pair.bias, pair.gamma,  pair.beta,
+				 pair.mean,   pair.var,	 pair.tracked};
+	for (size_t i = 0; i < ET_COUNT(all); i++)
+		if (all[i] >= 0)
+			r->used[all[i]] = true;
+	r->source[weight] = r->source[bias] =
+		(struct source){.tensor = pair.weight, .folded = true, .pair = pair};
+	r->match->folded++;
+}
+
+static void add_misfit(struct reading *r, const struct et_param *p, const struct et_st_tensor *t)
+{
+	char want[128], found[128];
+	char *line = et_asprintf("%s (expected %s, found %s)", p->name,
+				 et_st_shape_text(p->rank, p->shape, want),
+				 et_st_shape_text(t->rank, t->shape, found));
+
+	list_add(&r->match->misfit, line ? line : p->name);
+	free(line);
+}
+
+/* The classifier of other classes keeps its fresh values. */
+static void drop(struct reading *r, const struct et_param *p, const struct et_st_tensor *t)
+{
+	char want[128], found[128];
+
+	if (!*r->match->dropped) /* the weight, which comes before the bias */
+		snprintf(r->match->dropped, sizeof(r->match->dropped),
+			 "%s: %s in the file, %s here", r->net->nodes[p->node].name,
+			 et_st_shape_text(t->rank, t->shape, found),
+			 et_st_shape_text(p->rank, p->shape, want));
+}
+
+/* Finds the tensor of parameter i, or puts its name on a list. */
+static void find_source(struct reading *r, int i)
+{
+	struct et_param *p = &r->net->params[i];
+	struct source *s = &r->source[i];
+	bool strict = r->how == ET_READ_STRICT, counter = p->kind == ET_PARAM_COUNTER;
+	const struct et_st_tensor *exact = et_st_find(r->st, p->name);
+	ptrdiff_t found = !strict ? et_names_find(&r->names, p->name)
+			  : exact ? exact - r->st->tensors
+				  : -1;
+	const struct et_st_tensor *t = at(r, found);
+
+	if (s->folded)
+		return;
+	if (!t) {
+		if (!counter || strict)
+			list_add(&r->match->missing, p->name);
+		return;
+	}
+	r->used[found] = true;
+	/* Files of 16-bit weights may hold the counter as another such number: it is of no use. */
+	if (counter && t->dtype != ET_I64 && !strict)
+		return;
+	if (counter ? t->count == 1 : same_shape(p, t))
+		s->tensor = found;
+	else if (!strict && other_head(r->net, p, t))
+		drop(r, p, t);
+	else
+		add_misfit(r, p, t);
+}
+
+static void find_sources(struct reading *r)
+{
+	for (int i = 0; i < r->net->n_params; i++)
+		r->source[i] = (struct source){.tensor = -1};
+	for (int i = 0; r->how != ET_READ_STRICT && i < r->net->n; i++)
+		fold(r, i);
+	for (int i = 0; i < r->net->n_params; i++)
+		find_source(r, i);
+	for (size_t i = 0; i < r->st->n; i++)
+		if (!r->used[i])
+			list_add(&r->match->unexpected, r->st->tensors[i].name);
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static int read_tensor(struct et_param *p, const struct et_st *st, const struct et_st_tensor *t,
 		       float *dst, struct et_err *err)
@@ -183,95 +217,119 @@ static int read_tensor(struct et_param *p, const struct et_st *st, const struct 
 	return status;
 }
 
-/* A last layer with another number of classes: its weight or bias in the file differs in the first
- * size only. */
-static bool other_head(const struct et_net *net, const struct et_param *p,
-		       const struct et_st_tensor *t)
+/* What batch norm makes of a convolution's filters and biases: w * scale and, in place of b,
+ * beta + (b - mean) * scale, with scale = gamma / sqrt(var + eps). */
+static void fold_numbers(size_t k, size_t inner, double eps, float *w, const float *b,
+			 const float *const norm[4], float *bias)
 {
-	if (p->node != net->head || t->rank != p->rank || p->kind == ET_PARAM_COUNTER)
-		return false;
-	for (int i = 1; i < p->rank; i++)
-		if (t->shape[i] != p->shape[i])
-			return false;
-	return true;
+	for (size_t i = 0; i < k; i++) {
+		double scale = (double)norm[0][i] / sqrt((double)norm[3][i] + eps);
+		for (size_t j = 0; j < inner; j++)
+			w[i * inner + j] = (float)((double)w[i * inner + j] * scale);
+		bias[i] = (float)((double)norm[1][i] +
+				  ((b ? (double)b[i] : 0) - (double)norm[2][i]) * scale);
+	}
 }
 
-static int read_param(struct et_net *net, struct et_param *p, const struct et_st *st, bool strict,
-		      char *dropped, struct list *missing, struct list *misfit, struct et_err *err)
+static int read_folded(struct reading *r, const struct et_node *conv, struct et_err *err)
 {
-	const struct et_st_tensor *t = source(st, p->name, strict);
-	char want[128], found[128];
+	struct et_param *w = &r->net->params[conv->param[ET_P_WEIGHT]],
+			*b = &r->net->params[conv->param[ET_P_BIAS]];
+	const struct et_names_pair *pair = &r->source[conv->param[ET_P_WEIGHT]].pair;
+	const ptrdiff_t from[] = {pair->gamma, pair->beta, pair->mean, pair->var, pair->bias};
+	size_t k = b->count;
+	float *torch = et_calloc(w->count + 5 * k, sizeof(float)), *vector = torch + w->count;
+	int status = torch ? et_st_read_f32(r->st, at(r, pair->weight), torch, err)
+			   : et_fail(err, ET_ENOMEM, "out of memory");
 
-	if (!t) {
-		if (p->kind != ET_PARAM_COUNTER || strict)
-			list_add(missing, "%s%s%s", p->name, "", "");
-		return ET_OK;
+	for (size_t i = 0; i < ET_COUNT(from) && !status; i++)
+		if (from[i] >= 0)
+			status = et_st_read_f32(r->st, at(r, from[i]), vector + i * k, err);
+	if (!status) {
+		const float *const norm[] = {vector, vector + k, vector + 2 * k, vector + 3 * k};
+		fold_numbers(k, w->count / k, r->eps, torch,
+			     pair->bias >= 0 ? vector + 4 * k : NULL, norm, b->value);
+		et_conv_from_torch(w->geo, torch, w->value);
 	}
-	/* Files of 16-bit weights may hold the counter as another such number: it is of no use. */
-	if (p->kind == ET_PARAM_COUNTER && t->dtype != ET_I64 && !strict)
-		return ET_OK;
-	if (p->kind == ET_PARAM_COUNTER && t->count == 1)
-		return et_st_read_i64(st, t, &p->counter, err);
-	if (p->kind != ET_PARAM_COUNTER && same_shape(p, t))
-		return read_tensor(p, st, t, p->value, err);
-	if (!strict && other_head(net, p, t)) {
-		if (!*dropped) /* the weight, which comes before the bias */
-			snprintf(dropped, 256, "%s: %s in the file, %s here",
-				 net->nodes[p->node].name,
-				 et_st_shape_text(t->rank, t->shape, found),
-				 et_st_shape_text(p->rank, p->shape, want));
-		return ET_OK;
+	free(torch);
+	return status;
+}
+
+static int read_numbers(struct reading *r, struct et_err *err)
+{
+	for (int i = 0; i < r->net->n_params; i++) {
+		struct et_param *p = &r->net->params[i];
+		const struct source *s = &r->source[i];
+		if (s->tensor < 0)
+			continue;
+		if (p->kind == ET_PARAM_COUNTER)
+			ET_TRY(et_st_read_i64(r->st, at(r, s->tensor), &p->counter, err));
+		else if (!s->folded)
+			ET_TRY(read_tensor(p, r->st, at(r, s->tensor), p->value, err));
+		else if (p->kind == ET_PARAM_WEIGHT) /* its bias goes with it */
+			ET_TRY(read_folded(r, &r->net->nodes[p->node], err));
+		r->match->taken++;
 	}
-	list_add(misfit, "%s (expected %s, found %s)", p->name,
-		 et_st_shape_text(p->rank, p->shape, want),
-		 et_st_shape_text(t->rank, t->shape, found));
 	return ET_OK;
 }
 
-static bool has_param(const struct et_net *net, const char *name)
+/* ---- a file ---------------------------------------------------------------------------------- */
+
+static int refuse(const struct reading *r, struct et_err *err)
 {
-	for (int i = 0; i < net->n_params; i++)
-		if (strcmp(net->params[i].name, name) == 0)
-			return true;
-	return false;
+	const struct {
+		const char *what;
+		const struct et_name_list *list;
+	} part[] = {{" missing ", &r->match->missing},
+		    {" of another shape ", &r->match->misfit},
+		    {" unexpected ", &r->match->unexpected}};
+	char text[900] = "";
+
+	for (size_t i = 0; i < ET_COUNT(part); i++) {
+		size_t used = strlen(text);
+		if (part[i].list->count)
+			snprintf(text + used, sizeof(text) - used, "%s%s%.280s", used ? ";" : "",
+				 part[i].what, part[i].list->first ? part[i].list->first : "");
+	}
+	return et_fail(err, ET_EDATA, "%s: does not fit the network:%s", r->st->path, text);
 }
 
-/* Is a parameter read from t? Of two that stand for one, with and without a prefix, one is not. */
-static bool wanted(const struct et_net *net, const struct et_st *st, const struct et_st_tensor *t,
-		   bool strict)
+static int read_matched(struct reading *r, struct et_err *err)
 {
-	const char *name = bare(t->name);
+	struct et_match *m = r->match;
+	bool fits = !m->missing.count && !m->misfit.count && !m->unexpected.count;
 
-	return has_param(net, t->name) ||
-	       (!strict && has_param(net, name) && source(st, name, strict) == t);
+	if (!fits && r->how != ET_READ_PARTIAL)
+		return refuse(r, err);
+	ET_TRY(read_numbers(r, err));
+	return m->taken || !r->net->n_params ? ET_OK : refuse(r, err);
 }
 
-int et_net_read(struct et_net *net, const struct et_st *st, bool strict, char dropped[256],
-		struct et_err *err)
+int et_net_read(struct et_net *net, const struct et_st *st, enum et_read how, double eps,
+		struct et_match *match, struct et_err *err)
 {
-	struct list missing = {"", 0}, misfit = {"", 0}, unexpected = {"", 0};
-	char ignored[256];
+	struct et_match own;
+	struct reading r = {.net = net, .st = st, .how = how, .eps = eps};
 
-	if (!dropped)
-		dropped = ignored;
-	dropped[0] = 0;
-	for (size_t i = 0; i < st->n; i++)
-		if (!wanted(net, st, &st->tensors[i], strict))
-			list_add(&unexpected, "%s%s%s", st->tensors[i].name, "", "");
-	for (int i = 0; i < net->n_params; i++)
-		ET_TRY(read_param(net, &net->params[i], st, strict, dropped, &missing, &misfit,
-				  err));
-	if (!missing.count && !misfit.count && !unexpected.count)
-		return ET_OK;
-	return et_fail(err, ET_EDATA, "%s: does not fit the network:%s%s%s%s%s%s", st->path,
-		       missing.count ? " missing " : "", missing.text,
-		       misfit.count ? (missing.count ? "; of another shape " : " of another shape ")
-				    : "",
-		       misfit.text,
-		       unexpected.count
-			       ? (missing.count || misfit.count ? "; unexpected " : " unexpected ")
-			       : "",
-		       unexpected.text);
+	r.match = match ? match : &own;
+	*r.match = (struct et_match){.taken = 0};
+	ET_TRY(et_names_open(&r.names, net, st, err));
+	r.match->renamed = r.names.renamed;
+	r.source = et_calloc((size_t)net->n_params + 1, sizeof(*r.source));
+	r.used = et_calloc(st->n + 1, sizeof(*r.used));
+	int status = ET_ENOMEM;
+	if (r.source && r.used) {
+		find_sources(&r);
+		status = read_matched(&r, err);
+	} else {
+		et_fail(err, ET_ENOMEM, "out of memory");
+	}
+	et_names_close(&r.names);
+	free(r.source);
+	free(r.used);
+	if (!match)
+		et_match_free(&own);
+	return status;
 }
 
 int et_net_read_moments(struct et_net *net, const struct et_st *st, struct et_err *err)

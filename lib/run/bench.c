@@ -183,6 +183,8 @@ static int check_request(const struct et_bench *b, struct et_err *err)
 {
 	if (!b->spec || !b->data || !b->modes)
 		return et_fail(err, ET_EUSAGE, "a bench needs a spec, a dataset and modes");
+	if (b->init_partial && !b->init)
+		return et_fail(err, ET_EUSAGE, "--init-partial: expected --init FILE beside it");
 	if (b->steps < 1 || b->steps > 100000)
 		return et_fail(err, ET_EUSAGE, "steps: expected 1 to 100000, found %d", b->steps);
 	if (b->out && et_bench_is(b->out))
@@ -200,6 +202,7 @@ static int open_run(struct et_bench_run *r, struct et_err *err)
 	ET_TRY(take_recipes(r, err));
 	ET_TRY(et_bench_name_runs(r, err));
 	s->has_init = b->init != NULL;
+	s->init_partial = b->init_partial;
 	ET_TRY(et_spec_read(&s->spec, b->spec, err));
 	ET_TRY(et_session_settings(s, s->spec.train, b->conf, err));
 	ET_TRY(set_text(&r->by_layer, s->t.modes, err));

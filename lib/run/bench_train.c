@@ -123,6 +123,7 @@ static int train(struct et_bench_run *r, int i, const char *dir, struct et_err *
 	struct et_fit fit = {.spec = r->bench->spec,
 			     .data = r->bench->data,
 			     .init = r->bench->init,
+			     .init_partial = r->bench->init_partial,
 			     .out = dir,
 			     .conf = conf,
 			     .progress = tell_progress,

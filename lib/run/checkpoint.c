@@ -272,7 +272,7 @@ static int read_pair(struct et_net *net, struct et_state *state, const struct pa
 				 p->state, p->model);
 	}
 	if (!status)
-		status = et_net_read(net, &st, true, NULL, err);
+		status = et_net_read(net, &st, ET_READ_STRICT, 0, NULL, err);
 	et_st_close(&st);
 	if (!status)
 		status = read_state(net, state, p->state, err);

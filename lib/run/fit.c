@@ -100,12 +100,15 @@ static int open_new(struct et_trainer *t, const struct et_fit *fit, struct et_er
 
 	if (!fit->spec || !fit->data || !fit->out)
 		return et_fail(err, ET_EUSAGE, "a new run needs a spec, a dataset and --out");
+	if (fit->init_partial && !fit->init)
+		return et_fail(err, ET_EUSAGE, "--init-partial: expected --init FILE beside it");
 	if (et_run_is(fit->out))
 		return et_fail(err, ET_EUSAGE,
 			       "--out %s: holds a run already; continue it with --resume %s, or "
 			       "name another directory",
 			       fit->out, fit->out);
 	s->has_init = fit->init != NULL;
+	s->init_partial = fit->init_partial;
 	ET_TRY(et_spec_read(&s->spec, fit->spec, err));
 	ET_TRY(et_session_net(s, s->spec.train, fit->conf, err));
 	ET_TRY(et_session_data(s, fit->data, err));
@@ -127,7 +130,7 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 	struct et_plan plan;
 	const char *data = fit->data;
 
-	if (fit->init)
+	if (fit->init || fit->init_partial)
 		return et_fail(err, ET_EUSAGE,
 			       "--init and --resume exclude each other: --resume goes on with the "
 			       "weights of the run, --init "
@@ -141,6 +144,7 @@ static int open_resumed(struct et_trainer *t, const struct et_fit *fit, struct e
 	t->dir = fit->resume;
 	s->is_run = true;
 	s->has_init = info->init != NULL;
+	s->init_partial = info->init_partial;
 	ET_TRY(et_spec_parse(&s->spec, info->spec_text, strlen(info->spec_text), fit->resume, err));
 	ET_TRY(check_spec(&s->spec, fit, err));
 	ET_TRY(et_session_net(s, info->train, NULL, err));

@@ -61,6 +61,7 @@ struct et_session {
 	float *class_weight;   /* [classes] or NULL */
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
+	bool init_partial; /* weights to start from may lack some, or have others */
 	bool is_run; /* the spec is a run's: its classes are not the dataset's to choose */
 	int batch;   /* images of the one batch there is, whatever the settings say; 0: they say */
 	bool input_grad; /* wanted as well */
@@ -83,8 +84,9 @@ int et_session_settings(struct et_session *s, const struct cJSON *train, const s
 			struct et_err *err) ET_MUST_CHECK;
 int et_session_build(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
 /*
- * The weights that a new run starts from: by the seed, or with `init` from that file; a classifier
- * of another number of classes starts anew, which is logged.
+ * The weights that a new run starts from: by the seed, or with `init` from that file. A classifier
+ * of another number of classes starts anew; that is logged, as are all names that do not fit, when
+ * there are too many for the error, or where init_partial lets them pass.
  */
 int et_session_start(struct et_session *s, const char *init, struct et_err *err) ET_MUST_CHECK;
 /* Logs what the allocated net found out about its modes: on how many layers `interleaved` won. */
@@ -198,6 +200,7 @@ int et_run_describe(const struct et_session *s, const char *dir, const char *dat
 struct et_run_info {
 	struct cJSON *json, *train;
 	char *spec_text, *data, *init;
+	bool init_partial;
 	uint64_t fingerprint;
 	float *class_weight;
 	int n_class_weight;

@@ -94,6 +94,8 @@ int et_run_describe(const struct et_session *s, const char *dir, const char *dat
 		full = init ? realpath(init, NULL) : NULL;
 		if (init)
 			cJSON_AddStringToObject(root, "init", full ? full : init);
+		if (init && s->init_partial)
+			cJSON_AddBoolToObject(root, "init_partial", true);
 		cJSON *classes = cJSON_AddArrayToObject(root, "classes");
 		for (int k = 0; k < s->spec.classes; k++)
 			cJSON_AddItemToArray(classes,
@@ -149,6 +151,7 @@ static int read_members(const char *path, struct et_run_info *info, struct et_er
 	if (!a || !b)
 		return et_fail(err, ET_EDATA, "%s: data: path or fingerprint is missing", path);
 	ET_TRY(et_json_str(info->json, "run", "init", &init, err));
+	ET_TRY(et_json_bool(info->json, "run", "init_partial", &info->init_partial, err));
 	info->fingerprint = strtoull(fingerprint, &end, 16);
 	info->data = et_strdup(data);
 	info->init = init ? et_strdup(init) : NULL;

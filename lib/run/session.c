@@ -263,21 +263,6 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 	return et_session_class_weights(s, err);
 }
 
-int et_session_load(struct et_session *s, const char *path, struct et_err *err)
-{
-	struct et_st st;
-	char dropped[256];
-
-	ET_TRY(et_st_open(&st, path, err));
-	int status = et_net_read(&s->net, &st, false, dropped, err);
-	if (!status && *dropped)
-		status = et_fail(err, ET_EDATA,
-				 "%s: the classifier has another number of classes: %s", path,
-				 dropped);
-	et_st_close(&st);
-	return status;
-}
-
 const char *et_session_val_name(const struct et_session *s)
 {
 	if (s->val == ET_SPLITS)

@@ -314,7 +314,7 @@ static void load(struct et_net *net, const char *name, bool moments)
 
 	ck_assert_int_eq(et_st_open(&st, scratch_path(name), &err), ET_OK);
 	int status = moments ? et_net_read_moments(net, &st, &err)
-			     : et_net_read(net, &st, true, NULL, &err);
+			     : et_net_read(net, &st, ET_READ_STRICT, 0, NULL, &err);
 	ck_assert_msg(status == ET_OK, "%s", err.text);
 	et_st_close(&st);
 }

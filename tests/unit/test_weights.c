@@ -42,7 +42,12 @@ int weights_load(struct et_net *net, const char *path, bool strict, char dropped
 	memset(e, 0, sizeof(*e));
 	if (et_st_open(&st, path, e) < 0)
 		ck_abort_msg("%s", e->text);
-	int status = et_net_read(net, &st, strict, dropped, e);
+	struct et_match match;
+	int status =
+		et_net_read(net, &st, strict ? ET_READ_STRICT : ET_READ_WHOLE, 1e-5, &match, e);
+	if (dropped)
+		memcpy(dropped, match.dropped, sizeof(match.dropped));
+	et_match_free(&match);
 	et_st_close(&st);
 	return status;
 }
@@ -366,5 +371,6 @@ Suite *suite_weights(void)
 	tcase_add_test(tc, torch_reads);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, tcase_misfits());
+	suite_add_tcase(s, tcase_names());
 	return s;
 }
