@@ -10,6 +10,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		{OPTION_TEXT, 0, "spec", "SPEC", &i->spec, .help = "network to import for; needed"},
 		{OPTION_TEXT, 'o', "out", "OUT", &i->out,
 		 .help = "file to write (safetensors); needed"},
+		{OPTION_INT, 0, "classes", "N", &i->classes, .min = 1, .max = 1 << 20,
+		 .initial = "as SPEC says", .help = "so many classes"},
 		{OPTION_FLAG, 0, "partial", .value = &i->partial,
 		 .help = "take what fits, and draw the rest anew"},
 	};

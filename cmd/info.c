@@ -18,6 +18,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	const struct option own[] = {
 		{OPTION_CHOICE, 0, "format", "text|csv", &i->format, .initial = "text",
 		 .help = "print a table for people, or CSV"},
+		{OPTION_INT, 0, "classes", "N", &i->request.classes, .min = 1, .max = 1 << 20,
+		 .initial = "as SPEC says", .help = "so many classes"},
 		{OPTION_TEXT, 0, "init", "FILE", &i->init,
 		 .help = "say what trains when starting from weights, which freezes batch norm; "
 			 "FILE is not read"},

@@ -233,6 +233,7 @@ int et_plan(const struct et_env *env, const struct et_plan_request *request, str
 struct et_import {
 	const char *in, *spec, *out; /* out: replaced when all of it is written */
 	bool partial;		     /* take what fits; the rest is drawn anew */
+	int classes;		     /* 0: as the spec says */
 };
 struct et_import_result {
 	uint64_t tensors, parameters; /* written; parameters without running statistics */
@@ -277,6 +278,7 @@ struct et_info {
 struct et_info_request {
 	const char *path; /* a spec, a run directory, or a file of weights: told apart by content */
 	bool init;	  /* weights will be given: batch norm is frozen by default */
+	int classes;	  /* 0: as the spec or the run says */
 	const struct et_conf *conf; /* what trains, and how; NULL: as the spec or the run says */
 };
 int et_info(const struct et_env *env, const struct et_info_request *request, struct et_info *info,

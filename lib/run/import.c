@@ -27,6 +27,8 @@ static int import(struct et_session *s, const struct et_import *job, struct et_i
 		return et_fail(err, ET_EUSAGE,
 			       "an import needs a file, a spec and a file to write");
 	ET_TRY(et_spec_read(&s->spec, job->spec, err));
+	if (job->classes)
+		ET_TRY(et_spec_set_classes(&s->spec, job->classes, err));
 	ET_TRY(et_session_net(s, s->spec.train, NULL, err));
 	s->t.batch_size = 1;
 	s->t.micro_batch = 0;

@@ -64,6 +64,8 @@ static int open_spec(struct et_session *s, const struct et_info_request *request
 		     struct et_err *err)
 {
 	ET_TRY(et_spec_read(&s->spec, request->path, err));
+	if (request->classes)
+		ET_TRY(et_spec_set_classes(&s->spec, request->classes, err));
 	return et_session_net(s, s->spec.train, request->conf, err);
 }
 
