@@ -232,6 +232,10 @@ bench-peers:
 	$(Q)for part in $(PEER_PARTS); do $(SUBMAKE) peers-$$part || exit; done
 PEER_PARTS ?= step gemm conv
 
+## check-onnx: what export writes of every spec, against ONNX's checker and OpenCV (Debian: python3-onnx python3-opencv)
+check-onnx: all
+	/usr/bin/python3 tests/peers/onnx_opencv.py $(CHECK_ONNX)
+
 ## peers-grad: gradients of whole networks against PyTorch (Debian: python3-torch python3-torchvision)
 peers-grad: all
 	/usr/bin/python3 tests/peers/torch_grad.py $(PEER_GRAD)
@@ -261,4 +265,4 @@ help:
 
 .FORCE:
 .PHONY: all deps demo check check-unit check-only lint asm-report asm-report-only peers-conv peers-need peers-gemm \
-	peers-gemm-need peers-step bench-peers peers-grad install clean help .FORCE
+	peers-gemm-need peers-step bench-peers peers-grad check-onnx install clean help .FORCE

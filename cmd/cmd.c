@@ -63,6 +63,21 @@ int add_heading(struct options *o, const char *title, struct et_err *err)
 	return options_add(o, &heading, 1, err);
 }
 
+int add_model_options(struct options *o, struct et_model *model, struct et_err *err)
+{
+	const struct option add[] = {
+		{OPTION_TEXT, 0, "weights", "FILE", &model->weights,
+		 .help = "weights to use (safetensors)", .initial = "the run's model.safetensors"},
+		{OPTION_FLAG, 0, "best", .value = &model->best,
+		 .help = "use those of the run's best epoch"},
+		{OPTION_TEXT, 0, "labels", "FILE", &model->labels,
+		 .help = "names of the classes, one a line",
+		 .initial = "the run's; of a spec none"},
+	};
+	ET_TRY(add_heading(o, "Network", err));
+	return options_add(o, add, sizeof(add) / sizeof(add[0]), err);
+}
+
 int add_machine_options(struct options *o, struct call *c, struct et_err *err)
 {
 	const struct option add[] = {

@@ -33,7 +33,7 @@ struct command {
 	int (*run)(struct call *c, struct et_err *err);
 };
 extern const struct command command_fit, command_eval, command_bench, command_plan, command_grad,
-	command_modes, command_import, command_info;
+	command_modes, command_import, command_info, command_export;
 
 /*
  * Parses argv[1..argc), runs, and says what went wrong. env holds what stood before the command's
@@ -58,6 +58,8 @@ int close_stdout(int code);
 /* ---- options that several commands have ------------------------------------------------------ */
 
 int add_heading(struct options *o, const char *title, struct et_err *err) ET_MUST_CHECK;
+/* --weights, --best, --labels. */
+int add_model_options(struct options *o, struct et_model *model, struct et_err *err) ET_MUST_CHECK;
 /* --threads, --workers, --isa, --max-memory. */
 int add_machine_options(struct options *o, struct call *c, struct et_err *err) ET_MUST_CHECK;
 /* -q and -v, for commands that show progress. */

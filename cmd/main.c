@@ -6,7 +6,7 @@
 
 static const struct command *const commands[] = {&command_fit,	&command_eval, &command_bench,
 						 &command_plan, &command_grad, &command_import,
-						 &command_info, &command_modes};
+						 &command_info, &command_export, &command_modes};
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct command *find(const char *name, struct et_err *err)

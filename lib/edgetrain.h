@@ -313,6 +313,39 @@ struct et_grad_result {
 int et_grad(const struct et_env *env, const struct et_grad *grad, struct et_grad_result *result,
 	    struct et_err *err) ET_MUST_CHECK;
 
+/* ---- a trained network in use ---------------------------------------------------------------- */
+
+struct et_model {
+	const char *model;   /* a run directory, or a spec with weights */
+	const char *weights; /* with a spec; with a run: NULL = its model.safetensors */
+	bool best;	     /* of a run: best.safetensors */
+	/* A file with the classes' names, one a line; NULL: the run's, or numbers. A spec whose
+	 * classifier follows the classes has as many as there are names. */
+	const char *labels;
+};
+
+/* ---- export ---------------------------------------------------------------------------------- */
+
+struct et_export {
+	struct et_model model;
+	const char *out;     /* ONNX file to write */
+	bool keep_batchnorm; /* nodes of their own, where they could go into the layer before */
+	bool clip;    /* ReLU6 as Clip, which OpenCV 4.6 cannot read; else 6 * HardSigmoid(x / 6) */
+	bool softmax; /* the output is probabilities, else logits */
+	bool normalize; /* the input is pixels from 0 to 255, else normalised */
+};
+struct et_export_result {
+	uint64_t bytes, parameters; /* of the file; weights, biases and running statistics */
+	int opset;
+};
+/*
+ * Writes what evaluation computes as ONNX, from "input" [N,C,H,W] to "logits" (or "probabilities"),
+ * [N,classes] or [N,classes,P,Q], with what a user of the file must know as metadata. The file is
+ * complete or, on an error, what it was before. ET_EFIT before anything is read.
+ */
+int et_export(const struct et_env *env, const struct et_export *job,
+	      struct et_export_result *result, struct et_err *err) ET_MUST_CHECK;
+
 /* ---- bench ----------------------------------------------------------------------------------- */
 
 /*

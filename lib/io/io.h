@@ -1,6 +1,7 @@
 /*
- * File formats: JSON (cJSON behind checks that name key and place) and safetensors. On base only.
- * A file is hostile until checked: every count, offset and product, before anything is allocated.
+ * File formats: JSON (cJSON behind checks that name key and place), safetensors and ONNX. On base
+ * only. A file is hostile until checked: every count, offset and product, before anything is
+ * allocated.
  */
 #ifndef ET_IO_IO_H
 #define ET_IO_IO_H
@@ -133,5 +134,47 @@ int et_st_write(struct et_writer *w, const struct et_st_out *tensors, size_t n,
 		const char *const *meta, size_t n_meta,
 		int (*put)(void *arg, size_t i, struct et_writer *w), void *arg,
 		struct et_err *err) ET_MUST_CHECK;
+
+/* ---- ONNX ------------------------------------------------------------------------------------ */
+
+#define ET_ONNX_IR    8	 /* version of the file's own structure */
+#define ET_ONNX_OPSET 13 /* of the operators */
+
+/*
+ * A model under construction: nodes, small constants and texts, all copied; large values are
+ * written straight to the file from where they are. Memory that is refused and texts that are not
+ * UTF-8 are remembered and reported by et_onnx_write().
+ */
+struct et_onnx;
+struct et_onnx *et_onnx_new(const char *name); /* of the graph; NULL: out of memory */
+void et_onnx_free(struct et_onnx *m);
+
+/* A float32 tensor that goes in or comes out; a negative side is any number, "N". */
+void et_onnx_input(struct et_onnx *m, const char *name, int rank, const int64_t *shape);
+void et_onnx_output(struct et_onnx *m, const char *name, int rank, const int64_t *shape);
+/* Nodes stand in the order in which they run, each after those whose outputs it takes. */
+void et_onnx_node(struct et_onnx *m, const char *op, const char *name, const char *const *in,
+		  size_t n_in, const char *out);
+/* Attributes of the node added last. */
+void et_onnx_int(struct et_onnx *m, const char *name, int64_t v);
+void et_onnx_ints(struct et_onnx *m, const char *name, const int64_t *v, size_t n);
+void et_onnx_float(struct et_onnx *m, const char *name, float v);
+void et_onnx_text(struct et_onnx *m, const char *name, const char *v);
+/* Constants of float32 or int64 (ET_F32, ET_I64). */
+void et_onnx_constant(struct et_onnx *m, const char *name, enum et_dtype dtype, int rank,
+		      const int64_t *shape, const void *values);
+/* One of float32 whose values et_onnx_write() asks for by `id`. */
+void et_onnx_weights(struct et_onnx *m, const char *name, int rank, const int64_t *shape,
+		     size_t id);
+void et_onnx_meta(struct et_onnx *m, const char *key, const char *value);
+
+/*
+ * Writes the file. put(arg, id, w) writes the values of a tensor, row-major little-endian, as for
+ * et_st_write(); err is the caller's own there too. ET_EDATA: a text is not UTF-8, two values have
+ * one name, or the file would exceed the 2 GB of a protobuf. The caller commits or aborts w.
+ */
+int et_onnx_write(struct et_onnx *m, struct et_writer *w, const char *version,
+		  int (*put)(void *arg, size_t id, struct et_writer *w), void *arg,
+		  struct et_err *err) ET_MUST_CHECK;
 
 #endif

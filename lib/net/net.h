@@ -383,4 +383,24 @@ void et_param_grad_torch(const struct et_param *p, float *out);
 int et_net_read_moments(struct et_net *net, const struct et_st *st,
 			struct et_err *err) ET_MUST_CHECK;
 
+/* ---- for other programs ---------------------------------------------------------------------- */
+
+/* How a net is put into an ONNX file. */
+struct et_onnx_form {
+	const char *name, *version; /* of the graph; of this program */
+	bool fold;		 /* batch norm behind a convolution or linear layer goes into it */
+	bool clip;		 /* ReLU6 as Clip, else in a form that every runtime has */
+	bool softmax;		 /* the output is probabilities, over the classes */
+	const float *mean, *std; /* the input is pixels, 0 to 255; NULL: it is normalised */
+};
+/*
+ * What evaluation computes, with the values of the parameters: from "input" [N,C,H,W] to "logits"
+ * or "probabilities", [N,classes] or [N,classes,P,Q]. Parameters have PyTorch's names and layout.
+ * meta holds n_meta pairs. Memory for the largest parameter is needed beside the net's own.
+ * ET_EDATA for weights that are not finite, and as et_onnx_write(). The caller commits or aborts w.
+ */
+int et_net_write_onnx(const struct et_net *net, struct et_writer *w,
+		      const struct et_onnx_form *form, const char *const *meta, size_t n_meta,
+		      struct et_err *err) ET_MUST_CHECK;
+
 #endif

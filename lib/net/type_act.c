@@ -1,5 +1,5 @@
 /* Activations and dropout: element by element. */
-#include "net/types.h"
+#include "net/onnx.h"
 
 static size_t count(const struct et_exec *x, const struct et_node *node)
 {
@@ -137,6 +137,7 @@ const struct et_type et_type_relu = {
 	.saved = saved_passes,
 	.forward = relu_forward,
 	.backward = passes_backward,
+	.onnx = et_form_relu,
 };
 
 const struct et_type et_type_relu6 = {
@@ -147,6 +148,7 @@ const struct et_type et_type_relu6 = {
 	.saved = saved_passes,
 	.forward = relu6_forward,
 	.backward = passes_backward,
+	.onnx = et_form_relu6,
 };
 
 const struct et_type et_type_hardswish = {
@@ -157,6 +159,7 @@ const struct et_type et_type_hardswish = {
 	.keeps = keep_input,
 	.forward = hardswish_forward,
 	.backward = hardswish_backward,
+	.onnx = et_form_hardswish,
 };
 
 const struct et_type et_type_sigmoid = {
@@ -167,6 +170,7 @@ const struct et_type et_type_sigmoid = {
 	.keeps = keep_output,
 	.forward = sigmoid_forward,
 	.backward = sigmoid_backward,
+	.onnx = et_form_sigmoid,
 };
 
 const struct et_type et_type_dropout = {
@@ -179,4 +183,5 @@ const struct et_type et_type_dropout = {
 	.saved = saved_bits,
 	.forward = dropout_forward,
 	.backward = dropout_backward,
+	.onnx = et_form_nothing,
 };

@@ -1,6 +1,7 @@
 /* conv2d and linear: a linear layer is the 1x1 convolution of a 1x1 picture. */
 #include <string.h>
 
+#include "net/onnx.h"
 #include "net/spec.h"
 
 #define CHANNELS_MAX (1 << 20)
@@ -393,6 +394,7 @@ const struct et_type et_type_conv2d = {
 	.mac = mac,
 	.prologue = prologue,
 	.walks = walks,
+	.onnx = et_form_conv,
 };
 
 const struct et_type et_type_linear = {
@@ -409,4 +411,5 @@ const struct et_type et_type_linear = {
 	.backward = backward,
 	.mac = mac,
 	.prologue = prologue,
+	.onnx = et_form_linear,
 };

@@ -1,6 +1,6 @@
 /* Layers that join tensors or rearrange them: add, mul, concat, flatten; and the loss, as a word in
  * specs. */
-#include "net/types.h"
+#include "net/onnx.h"
 
 static size_t count(const struct et_exec *x, const struct et_node *node)
 {
@@ -184,6 +184,7 @@ const struct et_type et_type_add = {
 	.in_place = true,
 	.forward = add_forward,
 	.backward = add_backward,
+	.onnx = et_form_add,
 };
 
 const struct et_type et_type_mul = {
@@ -194,6 +195,7 @@ const struct et_type et_type_mul = {
 	.keeps = mul_keeps,
 	.forward = mul_forward,
 	.backward = mul_backward,
+	.onnx = et_form_mul,
 };
 
 const struct et_type et_type_concat = {
@@ -203,6 +205,7 @@ const struct et_type et_type_concat = {
 	.shape = concat_shape,
 	.forward = concat_forward,
 	.backward = concat_backward,
+	.onnx = et_form_concat,
 };
 
 const struct et_type et_type_flatten = {
@@ -212,6 +215,7 @@ const struct et_type et_type_flatten = {
 	.shape = flatten_shape,
 	.forward = flatten_forward,
 	.backward = flatten_backward,
+	.onnx = et_form_flatten,
 };
 
 const struct et_type et_type_loss = {

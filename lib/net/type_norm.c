@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/types.h"
+#include "net/onnx.h"
 
 static const char *const keys[] = {"eps", "momentum", NULL};
 
@@ -209,4 +209,5 @@ const struct et_type et_type_batchnorm2d = {
 	.measure = measure,
 	.forward = forward,
 	.backward = backward,
+	.onnx = et_form_norm,
 };

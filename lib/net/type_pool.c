@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/types.h"
+#include "net/onnx.h"
 
 static const char *const max_keys[] = {"kernel_size", "stride", "padding", "ceil_mode", NULL};
 static const char *const avg_keys[] = {"kernel_size",	    "stride", "padding", "ceil_mode",
@@ -212,6 +212,7 @@ const struct et_type et_type_maxpool2d = {
 	.saved = max_saved,
 	.forward = max_forward,
 	.backward = max_backward,
+	.onnx = et_form_maxpool,
 };
 
 const struct et_type et_type_avgpool2d = {
@@ -223,6 +224,7 @@ const struct et_type et_type_avgpool2d = {
 	.shape = pool_shape,
 	.forward = avg_forward,
 	.backward = avg_backward,
+	.onnx = et_form_avgpool,
 };
 
 const struct et_type et_type_global_avgpool2d = {
@@ -233,6 +235,7 @@ const struct et_type et_type_global_avgpool2d = {
 	.shape = adaptive_shape,
 	.forward = adaptive_forward,
 	.backward = adaptive_backward,
+	.onnx = et_form_adaptive,
 };
 
 const struct et_type et_type_adaptive_avgpool2d = {
@@ -244,6 +247,7 @@ const struct et_type et_type_adaptive_avgpool2d = {
 	.shape = adaptive_shape,
 	.forward = adaptive_forward,
 	.backward = adaptive_backward,
+	.onnx = et_form_adaptive,
 };
 
 const struct et_type et_type_upsample2d = {
@@ -255,4 +259,5 @@ const struct et_type et_type_upsample2d = {
 	.shape = up_shape,
 	.forward = up_forward,
 	.backward = up_backward,
+	.onnx = et_form_upsample,
 };

@@ -14,6 +14,7 @@ enum { ET_P_WEIGHT, ET_P_BIAS, ET_P_MEAN, ET_P_VAR, ET_P_TRACKED };
 /* What backward will look at again. */
 enum { ET_KEEP_IN0 = 1, ET_KEEP_IN1 = 2, ET_KEEP_OUT = 4 };
 
+struct et_graph;	/* onnx.h */
 struct et_spec_builder; /* spec.h */
 
 struct et_exec {
@@ -49,6 +50,7 @@ struct et_type {
 	bool (*prologue)(const struct et_node *node);
 	/* Can backward take in batch norm on either side of the layer (et_fused)? NULL: no. */
 	bool (*walks)(const struct et_net *net, const struct et_node *node);
+	void (*onnx)(struct et_graph *x, const struct et_node *node); /* its nodes: onnx.h */
 };
 
 const struct et_type *et_type_find(const char *name);

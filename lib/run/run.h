@@ -242,4 +242,23 @@ void et_csv_close(struct et_csv *c);
 /* Text of a number by a format for one double, or an empty cell where it is unknown: NaN. */
 const char *et_csv_cell(const char *fmt, double v, char buf[32]);
 
+/* ---- a trained network in use ---------------------------------------------------------------- */
+
+struct et_model_files {
+	struct et_run_info info; /* of a run, else empty */
+	char *weights;		 /* path */
+	char *labels;		 /* the text of the file, cut into lines */
+	const char **names;	 /* [classes], or NULL: nobody knows */
+};
+/*
+ * The spec of a model, and what its files are; no net is built, no weights are read. f and s are to
+ * be closed by the caller whatever is returned.
+ */
+int et_model_open(struct et_session *s, const struct et_model *model, struct et_model_files *f,
+		  struct et_err *err) ET_MUST_CHECK;
+void et_model_close(struct et_model_files *f);
+/* ET_EUSAGE when what is to be written is one of the files that are read; option: its name. */
+int et_model_spares(const struct et_model *model, const struct et_model_files *f, const char *out,
+		    struct et_err *err) ET_MUST_CHECK;
+
 #endif

@@ -43,6 +43,7 @@ Suite *suite_recipe(void);
 Suite *suite_patch(void);
 Suite *suite_winograd(void);
 Suite *suite_wino_error(void);
+Suite *suite_onnx(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base,	 suite_board,	   suite_caches,   suite_json,	   suite_safetensors,
@@ -53,5 +54,5 @@ static Suite *(*const suites[])(void) = {
 	suite_optim,	 suite_weights,	   suite_grad,	   suite_features, suite_delta,
 	suite_filter,	 suite_signs,	   suite_symmetry, suite_bench,	   suite_mode,
 	suite_chain,	 suite_recipe,	   suite_patch,	   suite_both,	   suite_chunk,
-	suite_winograd,	 suite_wino_error,
+	suite_winograd,	 suite_wino_error, suite_onnx,
 };
