@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what is missing for: building, testing, the demo, lint, cross-building for aarch64, and its
-# report on loops.
+# Installs what is missing for: building, testing, the demo, lint, cross-building for aarch64, its
+# report on loops, and tests beside other programs, which are skipped without them.
 #
-#   datasets/deps.sh GROUP...      groups: build test demo lint cross asm
+#   datasets/deps.sh GROUP...      groups: build test demo lint cross asm peers
 #
 # Prints nothing and asks for nothing when all is there. Otherwise says what it installs and does so
 # with apt-get, through sudo when not root.
@@ -12,7 +12,7 @@ say() { printf 'datasets/deps.sh: %s\n' "$*"; }
 die() { say "$*" >&2; exit 1; }
 
 # A line a need: group, Debian package, and what shows that it is there, whoever put it there:
-# "run COMMAND", "lib PKG_CONFIG_MODULE", "file PATH", "include CC HEADER".
+# "run COMMAND", "lib PKG_CONFIG_MODULE", "file PATH", "include CC HEADER", "module PYTHON_MODULE".
 needs() {
 	cat <<-'END'
 	build gcc include gcc stdlib.h
@@ -44,6 +44,9 @@ needs() {
 	asm gcc-aarch64-linux-gnu run aarch64-linux-gnu-gcc
 	asm libc6-dev-arm64-cross include aarch64-linux-gnu-gcc stdlib.h
 	asm llvm run llvm-mca
+	peers python3-torchvision module torchvision
+	peers python3-onnx module onnx
+	peers python3-opencv module cv2
 	END
 }
 
@@ -52,6 +55,7 @@ present() {
 	run) command -v "$2" >/dev/null 2>&1 ;;
 	lib) pkg-config --exists "$2" 2>/dev/null ;;
 	file) [ -e "$2" ] ;;
+	module) /usr/bin/python3 -c "import $2" 2>/dev/null ;;
 	include) printf '#include <%s>\n' "$3" | "$2" -E -fopenmp - >/dev/null 2>&1 ;;
 	*) die "unknown kind of need: $1" ;;
 	esac
@@ -68,11 +72,11 @@ missing() {
 
 for group; do
 	case $group in
-	build | test | demo | lint | cross | asm) ;;
-	*) die "unknown group '$group': expected build, test, demo, lint, cross or asm" ;;
+	build | test | demo | lint | cross | asm | peers) ;;
+	*) die "unknown group '$group': expected build, test, demo, lint, cross, asm or peers" ;;
 	esac
 done
-[ $# -gt 0 ] || die "expected groups: build test demo lint cross asm"
+[ $# -gt 0 ] || die "expected groups: build test demo lint cross asm peers"
 
 list=$(missing "$@")
 [ -n "$list" ] || exit 0
