@@ -36,18 +36,24 @@ static int select_kernels(const struct et_env *env, const struct et_kern **k, st
 			    from, et_kern_names(), name);
 }
 
-int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err)
+static int open_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_caches *caches,
+		    struct et_err *err)
 {
-	struct et_caches caches;
-
 	ET_TRY(select_kernels(env, &ctx->k, err));
 	if (env->threads < 0 || env->threads > 1024)
 		return et_fail(err, ET_EUSAGE, "threads: expected 1 to 1024, found %d",
 			       env->threads);
 	ctx->threads = env->threads ? env->threads : omp_get_num_procs();
-	et_caches_read("", &caches);
-	ctx->columns = et_gemm_fit(ctx->k, et_caches_share(&caches, 2, ctx->threads));
+	et_caches_read("", caches);
+	ctx->columns = et_gemm_fit(ctx->k, et_caches_share(caches, 2, ctx->threads));
 	return ET_OK;
+}
+
+int et_machine_ctx(const struct et_env *env, struct et_ctx *ctx, struct et_err *err)
+{
+	struct et_caches caches;
+
+	return open_ctx(env, ctx, &caches, err);
 }
 
 unsigned et_machine_workers(const struct et_env *env)
@@ -134,8 +140,7 @@ int et_version_get(const struct et_env *env, struct et_version *v, struct et_err
 	struct et_ctx ctx = {0};
 	struct et_caches caches;
 
-	ET_TRY(et_machine_ctx(env, &ctx, err));
-	et_caches_read("", &caches);
+	ET_TRY(open_ctx(env, &ctx, &caches, err));
 	*v = (struct et_version)
 	{
 		.version = ET_VERSION, .revision = ET_REVISION,
