@@ -106,7 +106,7 @@ struct et_dataset_conf {
 	 */
 	double val_fraction;
 	uint64_t seed; /* of that split */
-	bool skip_bad; /* bad headers are left out and counted */
+	bool skip_bad; /* bad headers and pairs are left out and counted */
 	/*
 	 * NULL, or a file that lists the pictures of train, a line each, the others are not there:
 	 * the number of the picture in train, from 0, or in a folder its path relative to the
@@ -115,6 +115,11 @@ struct et_dataset_conf {
 	 * skip_bad a bad picture may be listed, but none by its number if any is bad.
 	 */
 	const char *subset;
+	/*
+	 * So many classes where masks have no classes.txt; 0: as the largest index in the masks
+	 * says, for which all of them are decoded.
+	 */
+	int classes;
 	const volatile sig_atomic_t *stop; /* polled while scanning; may be NULL */
 };
 
@@ -125,14 +130,26 @@ struct et_dataset_conf {
  *   cifar10   data_batch_{1..5}.bin, test_batch.bin, batches.meta.txt,
  *             here or in cifar-10-batches-bin/
  *   cifar100  train.bin, test.bin, fine_label_names.txt, here or in cifar-100-binary/; fine labels
+ *   voc       JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/{train,val}.txt, here, in
+ *             VOC2012/ or in VOCdevkit/VOC2012/
+ *   cityscapes  leftImg8bit/{train,val}/ and gtFine/{train,val}/; masks labelTrainIds, else
+ *             labelIds, whose ids become the 19 classes that count
+ *   masks     images/ and masks/, recursive, pairs by the name without its ending; or both in each
+ *             of train/ val/ test/, or those in both. Class names: classes.txt, one a line, else
+ *             numbers
  *   folder    <class>/...picture, recursive, sorted by bytes, links followed, hidden names ignored;
  *             or that below each of train/ val/ test/ (valid/ and validation/ too)
  *
+ * The first of them that fits. Masks are grey or palette PNGs of up to 8 bits, whose values are
+ * taken as they are: ET_MASK_IGNORE, or the index of a class. Theirs is the size of the picture.
+ * A picture without a mask, a mask without a picture, or sizes that differ are ET_EDATA.
+ *
  * Header-only checks of every picture happen here, so that the largest is known before a run
- * starts. Classes are those of train (of val, else test, where there is no train); a class of
- * another split that train lacks is ET_EDATA. An unrecognised directory is ET_EDATA saying what was
- * looked for; a missing one ET_ENOINPUT; ET_ESTOP when *stop was set.
+ * starts. Classes of a folder are those of train (of val, else test, where there is no train); a
+ * class of another split that train lacks is ET_EDATA. An unrecognised directory is ET_EDATA saying
+ * what was looked for; a missing one ET_ENOINPUT; ET_ESTOP when *stop was set.
  */
+#define ET_MASK_IGNORE 255
 struct et_dataset;
 int et_dataset_open(struct et_dataset **ds, const char *path, const struct et_dataset_conf *conf,
 		    struct et_err *err) ET_MUST_CHECK;
@@ -160,12 +177,20 @@ bool et_dataset_held_out(const struct et_dataset *ds);
  * run refuses to resume on another dataset.
  */
 uint64_t et_dataset_fingerprint(const struct et_dataset *ds);
+/* Do pictures have a mask, a label for each pixel? et_dataset_label() is 0 then. */
+bool et_dataset_has_masks(const struct et_dataset *ds);
 /* Native size when all pictures share one (idx, cifar), else 0 x 0. */
 void et_dataset_size(const struct et_dataset *ds, int *h, int *w, int *c);
 
 /* The picture i of a split as c channels; want_h/want_w as in et_picture_decode. Thread-safe. */
 int et_dataset_load(const struct et_dataset *ds, enum et_split split, size_t i, int c, int want_h,
 		    int want_w, struct et_picture *out, struct et_err *err) ET_MUST_CHECK;
+/*
+ * Its mask, one channel, in the size that the picture has in its file: a class or ET_MASK_IGNORE
+ * for each pixel. ET_EDATA with file and pixel where another value is found. Thread-safe.
+ */
+int et_dataset_load_mask(const struct et_dataset *ds, enum et_split split, size_t i,
+			 struct et_picture *out, struct et_err *err) ET_MUST_CHECK;
 
 /* ---- loader: batches ahead of time ----------------------------------------------------------- */
 

@@ -8,8 +8,9 @@
 #include "data/priv.h"
 
 /* The last one takes whatever is left, and says what was looked for. */
-static const struct et_format *const formats[] = {&et_format_idx, &et_format_cifar10,
-						  &et_format_cifar100, &et_format_folder};
+static const struct et_format *const formats[] = {
+	&et_format_idx,	       &et_format_cifar10, &et_format_cifar100, &et_format_voc,
+	&et_format_cityscapes, &et_format_masks,   &et_format_folder};
 
 /* ---- what formats build with ----------------------------------------------------------------- */
 
@@ -220,6 +221,10 @@ static uint64_t fingerprint(const struct et_dataset *ds)
 			ds->format->name_item(ds, items->ref[i], true, name, sizeof(name));
 			h = hash_text(h, name);
 			h = hash_number(h, (uint64_t)items->label[i]);
+			if (!ds->format->load_mask)
+				continue;
+			ds->format->name_mask(ds, items->ref[i], true, name, sizeof(name));
+			h = hash_text(h, name);
 		}
 	}
 	return h;
@@ -338,6 +343,11 @@ size_t et_dataset_skipped(const struct et_dataset *ds)
 	return ds->skipped;
 }
 
+bool et_dataset_has_masks(const struct et_dataset *ds)
+{
+	return ds->format->load_mask != NULL;
+}
+
 bool et_dataset_held_out(const struct et_dataset *ds)
 {
 	return ds->held_out;
@@ -368,6 +378,7 @@ size_t et_dataset_bytes(const struct et_dataset *ds)
 void et_dataset_extent(const struct et_dataset *ds, enum et_split split, size_t i, int c,
 		       int want_h, int want_w, struct et_extent *e)
 {
+	e->mask = 0;
 	ds->format->extent(ds, ds->split[split].ref[i], c, want_h, want_w, e);
 }
 
@@ -378,7 +389,7 @@ size_t et_dataset_decode_bytes(const struct et_dataset *ds)
 		for (size_t i = 0; i < ds->split[s].n; i++) {
 			struct et_extent e;
 			et_dataset_extent(ds, (enum et_split)s, i, 3, 0, 0, &e);
-			most = et_max(most, e.buffer + e.work);
+			most = et_max(most, e.buffer + e.mask + e.work);
 		}
 	}
 	return most;
@@ -391,4 +402,12 @@ int et_dataset_load(const struct et_dataset *ds, enum et_split split, size_t i, 
 		return et_fail(err, ET_EINTERNAL, "picture %zu of %zu, as %d channels", i,
 			       ds->split[split].n, c);
 	return ds->format->load(ds, ds->split[split].ref[i], c, want_h, want_w, out, err);
+}
+
+int et_dataset_load_mask(const struct et_dataset *ds, enum et_split split, size_t i,
+			 struct et_picture *out, struct et_err *err)
+{
+	if (i >= ds->split[split].n || !ds->format->load_mask)
+		return et_fail(err, ET_EINTERNAL, "mask %zu of %zu", i, ds->split[split].n);
+	return ds->format->load_mask(ds, ds->split[split].ref[i], out, err);
 }

@@ -195,6 +195,39 @@ int et_picture_header(const char *path, struct et_header *head, struct et_err *e
 	return rc;
 }
 
+static int mask_open(struct et_source *s, const char *path, struct et_err *err)
+{
+	enum kind kind;
+	ET_TRY(source_open(s, path, &kind, err));
+	if (kind == KIND_PNG)
+		return ET_OK;
+	close(s->fd);
+	return et_fail(err, ET_EDATA,
+		       "%s: expected a mask, a PNG; found a JPEG, whose losses change classes",
+		       path);
+}
+
+int et_mask_header(const char *path, struct et_header *head, struct et_err *err)
+{
+	struct et_source s;
+	memset(head, 0, sizeof(*head));
+	ET_TRY(mask_open(&s, path, err));
+	int rc = et_png_mask_header(&s, head, err);
+	close(s.fd);
+	return rc;
+}
+
+int et_mask_decode(const char *path, struct et_picture *out, struct et_err *err)
+{
+	struct et_source s;
+	ET_TRY(mask_open(&s, path, err));
+	int rc = et_png_mask_decode(&s, out, err);
+	close(s.fd);
+	if (rc == ET_ENOMEM)
+		et_err_prefix(err, "%s", path);
+	return rc;
+}
+
 int et_picture_probe(const char *path, struct et_picture_info *info, struct et_err *err)
 {
 	struct et_header head;

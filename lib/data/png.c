@@ -103,8 +103,16 @@ static void read_info(struct png_job *j)
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
 
+/* In place of a number of channels: the numbers as they are in a grey or palette PNG. */
+#define INDICES 0
+
 static void set_conversions(png_structp png, const struct ihdr *h, int c)
 {
+	if (c == INDICES) {
+		if (h->depth < 8)
+			png_set_packing(png);
+		return;
+	}
 	if (h->depth == 16)
 		png_set_strip_16(png);
 	if (h->colour == PNG_COLOR_TYPE_PALETTE)
@@ -124,6 +132,8 @@ static int read_pixels(struct png_job *j, const struct ihdr *h, int c, struct et
 	int passes = png_set_interlace_handling(j->png);
 	png_read_update_info(j->png, j->info);
 	int rows = (int)h->h, w = (int)h->w, from = png_get_channels(j->png, j->info);
+	if (c == INDICES)
+		c = 1;
 	if ((from != c && from != 3) || png_get_bit_depth(j->png, j->info) != 8)
 		return et_fail(j->err, ET_EINTERNAL, "%s: PNG comes out as %d channels",
 			       j->source->path, from);
@@ -174,6 +184,53 @@ static int run(struct et_source *s, const struct ihdr *h, int c, struct et_pictu
 	return rc;
 }
 
+/* What a PNG holds that is no mask; NULL: it is one. */
+static const char *no_mask(const struct ihdr *h)
+{
+	if (h->colour & PNG_COLOR_MASK_ALPHA)
+		return h->colour & PNG_COLOR_MASK_COLOR ? "RGBA" : "grey and alpha";
+	if (h->colour == PNG_COLOR_TYPE_RGB)
+		return "RGB";
+	return h->depth == 16 ? "16-bit" : NULL;
+}
+
+static int check_mask(const struct et_source *s, const struct ihdr *h, struct et_err *err)
+{
+	const char *found = no_mask(h);
+	return found ? et_fail(err, ET_EDATA,
+			       "%s: expected a mask, a grey or palette PNG whose 8-bit values are "
+			       "classes; found %s pixels",
+			       s->path, found)
+		     : ET_OK;
+}
+
+/* Two rows of up to 8 bytes a pixel, deflate's window and libpng's own structures. */
+static size_t decoder_bytes(size_t w)
+{
+	return 2 * (8 * w + 128) + 80 * 1024;
+}
+
+int et_png_mask_header(struct et_source *s, struct et_header *head, struct et_err *err)
+{
+	struct ihdr h;
+	ET_TRY(read_ihdr(s, &h, err));
+	ET_TRY(check_length(s, &h, err));
+	ET_TRY(check_mask(s, &h, err));
+	ET_TRY(run(s, &h, INDICES, NULL, err));
+	*head = (struct et_header){
+		.h = (int)h.h, .w = (int)h.w, .work = decoder_bytes((size_t)h.w)};
+	return ET_OK;
+}
+
+int et_png_mask_decode(struct et_source *s, struct et_picture *out, struct et_err *err)
+{
+	struct ihdr h;
+	ET_TRY(read_ihdr(s, &h, err));
+	ET_TRY(check_length(s, &h, err));
+	ET_TRY(check_mask(s, &h, err));
+	return run(s, &h, INDICES, out, err);
+}
+
 int et_png_header(struct et_source *s, struct et_header *head, struct et_err *err)
 {
 	struct ihdr h;
@@ -184,8 +241,7 @@ int et_png_header(struct et_source *s, struct et_header *head, struct et_err *er
 	head->w = (int)h.w;
 	head->jpeg = false;
 	head->needs_rgb = h.interlaced && h.colour & PNG_COLOR_MASK_COLOR;
-	/* Two rows of up to 8 bytes a pixel, deflate's window and libpng's own structures. */
-	head->work = 2 * (8 * (size_t)h.w + 128) + 80 * 1024;
+	head->work = decoder_bytes((size_t)h.w);
 	return ET_OK;
 }
 

@@ -53,6 +53,13 @@ int et_picture_check_size(const char *path, uint64_t h, uint64_t w,
 int et_png_header(struct et_source *s, struct et_header *head, struct et_err *err) ET_MUST_CHECK;
 int et_png_decode(struct et_source *s, int c, struct et_picture *out,
 		  struct et_err *err) ET_MUST_CHECK;
+/* The same of masks: a grey or palette PNG of up to 8 bits, its values as they are, one channel. */
+int et_png_mask_header(struct et_source *s, struct et_header *head,
+		       struct et_err *err) ET_MUST_CHECK;
+int et_png_mask_decode(struct et_source *s, struct et_picture *out,
+		       struct et_err *err) ET_MUST_CHECK;
+int et_mask_header(const char *path, struct et_header *head, struct et_err *err) ET_MUST_CHECK;
+int et_mask_decode(const char *path, struct et_picture *out, struct et_err *err) ET_MUST_CHECK;
 int et_jpeg_header(struct et_source *s, struct et_header *head, struct et_err *err) ET_MUST_CHECK;
 int et_jpeg_decode(struct et_source *s, int c, int want_h, int want_w, struct et_picture *out,
 		   struct et_err *err) ET_MUST_CHECK;
@@ -139,11 +146,13 @@ struct et_dataset {
 	uint64_t fingerprint;
 };
 
-/* What loading an item takes: its size in memory, the bytes of its buffer, and the decoder's own.
+/*
+ * What loading an item takes: its size in memory, the bytes of its buffer and of its mask's, and
+ * the decoder's own.
  */
 struct et_extent {
 	int h, w;
-	size_t buffer, work;
+	size_t buffer, mask, work;
 };
 
 /*
@@ -165,6 +174,15 @@ struct et_format {
 		       struct et_extent *e);
 	size_t (*bytes)(const struct et_dataset *ds);
 	/*
+	 * NULL where items have one label each. load_mask(): a label for each pixel, of one channel
+	 * and of the size that the picture has in its file; what is no class is ET_MASK_IGNORE.
+	 * name_mask() as name_item().
+	 */
+	int (*load_mask)(const struct et_dataset *ds, uint32_t ref, struct et_picture *out,
+			 struct et_err *err);
+	void (*name_mask)(const struct et_dataset *ds, uint32_t ref, bool relative, char *buf,
+			  size_t n);
+	/*
 	 * Are items known by paths, which a subset may list? If so, is_bad() says of a path that is
 	 * not among them whether the picture is there but was left out (skip_bad).
 	 */
@@ -172,7 +190,7 @@ struct et_format {
 	bool (*is_bad)(const struct et_dataset *ds, const char *path);
 };
 extern const struct et_format et_format_idx, et_format_cifar10, et_format_cifar100,
-	et_format_folder;
+	et_format_folder, et_format_masks, et_format_voc, et_format_cityscapes;
 
 int et_dataset_add(struct et_dataset *ds, enum et_split split, uint32_t ref, int32_t label,
 		   struct et_err *err) ET_MUST_CHECK;

@@ -50,6 +50,43 @@ const char *make_png(const char *path, int h, int w, unsigned seed)
 	return path;
 }
 
+const char *make_mask(const char *path, enum make_mask kind, int bits, int h, int w,
+		      const uint8_t *value)
+{
+	static const int colour[] = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_PALETTE,
+				     PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA,
+				     PNG_COLOR_TYPE_RGB,  PNG_COLOR_TYPE_RGB_ALPHA};
+	static const int channels[] = {1, 1, 1, 2, 3, 4};
+	png_color palette[256];
+	FILE *f = fopen(make_parents(path), "wb");
+	ck_assert_ptr_nonnull(f);
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+	png_infop info = png_create_info_struct(png);
+	png_init_io(png, f);
+	png_set_IHDR(png, info, (unsigned)w, (unsigned)h, kind == MASK_GREY16 ? 16 : bits,
+		     colour[kind], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+		     PNG_FILTER_TYPE_DEFAULT);
+	for (int i = 0; i < 256; i++)
+		palette[i] = (png_color){(uint8_t)(255 - i), (uint8_t)(7 * i), (uint8_t)(90 + i)};
+	if (kind == MASK_PALETTE)
+		png_set_PLTE(png, info, palette, 1 << bits);
+	png_write_info(png, info);
+	png_set_packing(png);
+	int bytes = kind == MASK_GREY16 ? 2 : channels[kind];
+	uint8_t *row = calloc((size_t)w, (size_t)bytes);
+	ck_assert_ptr_nonnull(row);
+	for (int y = 0; y < h; y++) {
+		for (int x = 0; x < w; x++)
+			row[x * bytes] = value[y * w + x];
+		png_write_row(png, row);
+	}
+	png_write_end(png, NULL);
+	png_destroy_write_struct(&png, &info);
+	free(row);
+	fclose(f);
+	return path;
+}
+
 const char *make_jpeg(const char *path, int h, int w, unsigned seed)
 {
 	struct jpeg_compress_struct c;

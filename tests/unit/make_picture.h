@@ -13,6 +13,14 @@ uint8_t make_pixel(int y, int x, int ch, unsigned seed);
 const char *make_png(const char *path, int h, int w, unsigned seed);
 const char *make_jpeg(const char *path, int h, int w, unsigned seed);
 
+/*
+ * A PNG mask of these h * w values, one a byte: grey or palette of 1, 2, 4 or 8 bits, their colours
+ * far from their indices; or no mask, with the values in the first channel.
+ */
+enum make_mask { MASK_GREY, MASK_PALETTE, MASK_GREY16, MASK_GREY_ALPHA, MASK_RGB, MASK_RGBA };
+const char *make_mask(const char *path, enum make_mask kind, int bits, int h, int w,
+		      const uint8_t *value);
+
 /* The bytes of a file; free it. */
 uint8_t *make_read(const char *path, size_t *n);
 /* Makes the directories above the path. Returns it. */

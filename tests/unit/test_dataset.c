@@ -184,6 +184,7 @@ Suite *suite_dataset(void)
 	suite_add_tcase(s, tcase_idx());
 	suite_add_tcase(s, tcase_cifar());
 	suite_add_tcase(s, tcase_folder());
+	suite_add_tcase(s, tcase_masks());
 	suite_add_tcase(s, tcase_subset());
 	suite_add_tcase(s, tcase_loader());
 	suite_add_tcase(s, tcase_loader_fault());

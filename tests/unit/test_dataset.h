@@ -9,6 +9,7 @@
 TCase *tcase_idx(void);
 TCase *tcase_cifar(void);
 TCase *tcase_folder(void);
+TCase *tcase_masks(void);
 TCase *tcase_subset(void);
 TCase *tcase_loader(void);
 TCase *tcase_loader_fault(void);
