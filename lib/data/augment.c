@@ -38,16 +38,22 @@ static int set_crop(struct et_augment *a, const char *value, struct et_err *err)
 	return ET_OK;
 }
 
-static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
+/* "MIN-MAX" within these limits into *min and *max. */
+static bool parse_range(const char *value, double least, double most, double *min, double *max)
 {
 	char low[32];
+	const char *dash = strchr(value, '-');
+	return dash && snprintf(low, sizeof(low), "%.*s", (int)(dash - value), value) < 32 &&
+	       et_parse_f64(low, min) && et_parse_f64(dash + 1, max) && *min >= least &&
+	       *max <= most && *min <= *max;
+}
+
+static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
+{
 	double min, max;
 	if (!value)
 		value = "0.08-1"; /* torchvision's */
-	const char *dash = strchr(value, '-');
-	if (!dash || snprintf(low, sizeof(low), "%.*s", (int)(dash - value), value) >= 32 ||
-	    !et_parse_f64(low, &min) || !et_parse_f64(dash + 1, &max) || !(min >= 0.001) ||
-	    !(max <= 1) || min > max)
+	if (!parse_range(value, 0.001, 1, &min, &max))
 		return et_fail(
 			err, ET_EUSAGE,
 			"augment: rrc:%s: expected a range of areas within 0.001-1 after the "
@@ -55,6 +61,21 @@ static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
 			value);
 	a->rrc_min = (float)min;
 	a->rrc_max = (float)max;
+	return ET_OK;
+}
+
+static int set_scale(struct et_augment *a, const char *value, struct et_err *err)
+{
+	double min, max;
+	if (!value)
+		value = "0.5-2"; /* torchvision's and mmsegmentation's */
+	if (!parse_range(value, 0.1, 10, &min, &max))
+		return et_fail(err, ET_EUSAGE,
+			       "augment: scale:%s: expected a range of factors within 0.1-10 after "
+			       "the colon, such as scale:0.5-2",
+			       value);
+	a->scale_min = (float)min;
+	a->scale_max = (float)max;
 	return ET_OK;
 }
 
@@ -74,9 +95,9 @@ static int set_cutout(struct et_augment *a, const char *value, struct et_err *er
 	return ET_OK;
 }
 
-static const char *const words[] = {"flip", "crop", "rrc", "jitter", "cutout", "none"};
+static const char *const words[] = {"flip", "crop", "rrc", "scale", "jitter", "cutout", "none"};
 static int (*const setters[])(struct et_augment *, const char *, struct et_err *) = {
-	set_flip, set_crop, set_rrc, set_jitter, set_cutout};
+	set_flip, set_crop, set_rrc, set_scale, set_jitter, set_cutout};
 
 static int set_word(struct et_augment *a, char *word, unsigned *seen, struct et_err *err)
 {
@@ -92,7 +113,7 @@ static int set_word(struct et_augment *a, char *word, unsigned *seen, struct et_
 		const char *near = et_nearest(word, words, ET_COUNT(words));
 		return et_fail(err, ET_EUSAGE,
 			       "augment: unknown word '%s'%s%s%s; known are flip, crop:N, "
-			       "rrc:MIN-MAX, jitter:J, cutout:N, none",
+			       "rrc:MIN-MAX, scale:MIN-MAX, jitter:J, cutout:N, none",
 			       word, near ? " (did you mean '" : "", near ? near : "",
 			       near ? "'?)" : "");
 	}
@@ -123,6 +144,10 @@ int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err)
 			word[--k] = '\0';
 		ET_TRY(set_word(a, word, &seen, err));
 	}
+	if (a->rrc_max > 0 && a->scale_max > 0)
+		return et_fail(err, ET_EUSAGE,
+			       "augment: rrc and scale exclude each other: both say how large the "
+			       "picture becomes");
 	return ET_OK;
 }
 
@@ -159,21 +184,20 @@ struct et_box et_augment_rrc(const struct et_augment *a, struct et_rng *r, int h
 	return b;
 }
 
-int et_picture_shift(const struct et_picture *src, int dy, int dx, struct et_picture *dst,
-		     struct et_err *err)
+int et_picture_place(const struct et_picture *src, int dy, int dx, int h, int w,
+		     struct et_picture *dst, struct et_err *err)
 {
-	int h = src->h, w = src->w;
 	ET_TRY(et_picture_reserve(dst, h, w, src->c, 0, err));
-	size_t row = et_picture_bytes(1, w, src->c);
+	size_t row = et_picture_bytes(1, w, src->c), src_row = et_picture_bytes(1, src->w, src->c);
 	/* Columns [from, to) of dst come from src. */
-	int from = dx > 0 ? dx : 0, to = dx > 0 ? w : w + dx;
+	int from = dx > 0 ? dx : 0, to = src->w + dx < w ? src->w + dx : w;
 	for (int y = 0; y < h; y++) {
 		uint8_t *out = dst->px + (size_t)y * row;
-		if (y - dy < 0 || y - dy >= h || from >= to) {
+		if (y - dy < 0 || y - dy >= src->h || from >= to) {
 			memset(out, 0, row);
 			continue;
 		}
-		const uint8_t *in = src->px + (size_t)(y - dy) * row;
+		const uint8_t *in = src->px + (size_t)(y - dy) * src_row;
 		size_t left = et_picture_bytes(1, from, src->c),
 		       right = et_picture_bytes(1, to, src->c);
 		memset(out, 0, left);

@@ -52,7 +52,11 @@ int et_picture_resize(const struct et_picture *src, double x0, double y0, double
 
 /* ---- augmentation ---------------------------------------------------------------------------- */
 
-/* Parsed from text such as "flip,crop:4,rrc:0.08-1,jitter:0.4,cutout:8"; zero = off. */
+/*
+ * Parsed from text such as "flip,crop:4,rrc:0.08-1,jitter:0.4,cutout:8"; zero = off. Where pixels
+ * come from is the same for a picture and its mask: what is outside of a picture is zero in it and
+ * ET_MASK_IGNORE in the mask. Masks know nothing of jitter and cutout.
+ */
 struct et_augment {
 	bool flip;     /* horizontal, probability 1/2 */
 	int crop;      /* pad by so many pixels (zeros) and crop back at random */
@@ -60,10 +64,15 @@ struct et_augment {
 	float rrc_max; /* aspect ratio 3/4..4/3 */
 	float jitter;  /* brightness, contrast, saturation each in [1-j, 1+j], random order */
 	int cutout;    /* side of a square set to the mean after normalisation (zeros) */
+	/*
+	 * All of the picture at a size drawn from this range, 1 being that of the resize rule, then
+	 * a crop of the input's size at random; what is missing of it, right and below, is outside.
+	 */
+	float scale_min, scale_max;
 };
 /*
- * "none" or "" turns everything off; "rrc" alone is rrc:0.08-1. Errors (ET_EUSAGE) name the word
- * and the nearest known one.
+ * "none" or "" turns everything off; "rrc" alone is rrc:0.08-1, "scale" scale:0.5-2. Errors
+ * (ET_EUSAGE) name the word and the nearest known one.
  */
 int et_augment_parse(const char *text, struct et_augment *a, struct et_err *err) ET_MUST_CHECK;
 
@@ -83,16 +92,26 @@ struct et_prep {
 };
 
 /*
- * One sample into dst[height*width*channels]: random resized crop or else the geometry of
- * enum et_resize, crop with padding, flip, jitter, normalisation, cutout. With augment (NULL: off),
- * the draws are a function of (seed, epoch, sample) and src's size alone: from et_rng_open(seed,
- * ET_STREAM_AUGMENT, epoch, sample), in that order, and only for what is turned on.
- * For a target that is not square ET_RESIZE_CROP resizes until both sides cover size / crop_pct.
- * tmp: three scratch pictures owned by the caller.
+ * One sample into dst[height*width*channels]: random resized crop, random scale, or else the
+ * geometry of enum et_resize, crop with padding, flip, jitter, normalisation, cutout. With augment
+ * (NULL: off), the draws are a function of (seed, epoch, sample) and src's size alone: from
+ * et_rng_open(seed, ET_STREAM_AUGMENT, epoch, sample), in that order, and only for what is turned
+ * on. For a target that is not square ET_RESIZE_CROP resizes until both sides cover size /
+ * crop_pct. tmp: three scratch pictures owned by the caller.
  */
 int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, uint64_t seed,
 		uint64_t epoch, uint32_t sample, const struct et_picture *src,
 		struct et_picture tmp[3], float *dst, struct et_err *err) ET_MUST_CHECK;
+
+/*
+ * The labels that belong to it, label[height*width], from the mask of a picture that was decoded to
+ * h x w pixels: moved in the same way, resized by PIL's NEAREST. What is ET_MASK_IGNORE becomes
+ * `ignore`. The mask's size is that of the picture's file.
+ */
+int et_prep_labels(const struct et_prep *prep, const struct et_augment *augment, uint64_t seed,
+		   uint64_t epoch, uint32_t sample, int h, int w, const struct et_picture *mask,
+		   int32_t ignore, struct et_picture *scratch, int32_t *label,
+		   struct et_err *err) ET_MUST_CHECK;
 
 /* ---- datasets -------------------------------------------------------------------------------- */
 
@@ -200,9 +219,10 @@ struct et_batch {
 	size_t n;	/* the batch size; less at the end of an epoch or by skipping, down to 0 */
 	size_t skipped; /* bad pictures left out of it */
 	bool dropped;	/* unseen: conf.drop said so */
-	bool *known;	/* [n] not decoded, x holds nothing of it: conf.known said so */
+	bool *known;	/* [n] not decoded, x holds nothing of it (label does): conf.known */
 	float *x;	/* [n, height, width, channels] */
-	int32_t *label; /* [n] */
+	size_t rows;	/* labels of one sample: 1, or height * width of a dataset with masks */
+	int32_t *label; /* [n * rows] */
 	uint32_t *sample; /* [n] indices into the split */
 	int status;	  /* internal to the loader */
 };
@@ -225,6 +245,7 @@ struct et_loader_conf {
 	/* May the decoding of this sample be left out? From any thread. NULL: never. */
 	bool (*known)(void *arg, uint64_t epoch, uint32_t sample);
 	void *known_arg;
+	int32_t ignore;	   /* the label of what masks leave out */
 	uint64_t variants; /* > 0: the augmentations of epoch e are those of e % variants */
 };
 

@@ -22,6 +22,16 @@ static uint32_t sample_at(const struct et_loader *l, size_t position)
 	return l->order ? l->order[position] : (uint32_t)position;
 }
 
+/* The labels of a sample with a mask; h, w: the size its picture has in memory. */
+static int decode_mask(const struct et_loader *l, struct worker *w, uint32_t sample, int h,
+		       int width, uint64_t epoch, int32_t *label, struct et_err *err)
+{
+	const struct et_loader_conf *c = &l->conf;
+	ET_TRY(et_dataset_load_mask(c->ds, c->split, sample, &w->mask, err));
+	return et_prep_labels(&c->prep, &c->augment, c->seed, epoch, sample, h, width, &w->mask,
+			      c->ignore, &w->tmp[2], label, err);
+}
+
 /* Decodes the sample of that position into its place. Unlocked: nobody else touches the place. */
 static int decode(const struct et_loader *l, struct worker *w, size_t position, struct et_err *err)
 {
@@ -30,15 +40,25 @@ static int decode(const struct et_loader *l, struct worker *w, size_t position, 
 	size_t i = position % c->batch_size;
 	uint32_t sample = sample_at(l, position);
 	uint64_t epoch = c->variants ? l->epoch % c->variants : l->epoch;
+	int32_t *label = s->batch.label + i * l->rows;
+	bool masks = et_dataset_has_masks(c->ds);
 	s->batch.sample[i] = sample;
 	s->batch.known[i] = c->known && c->known(c->known_arg, l->epoch, sample);
-	s->batch.label[i] = et_dataset_label(c->ds, c->split, sample);
-	if (s->batch.known[i])
-		return ET_OK;
+	if (!masks)
+		*label = et_dataset_label(c->ds, c->split, sample);
+	if (s->batch.known[i]) {
+		struct et_extent e;
+		if (!masks)
+			return ET_OK;
+		et_dataset_extent(c->ds, c->split, sample, c->prep.channels, l->want_h, l->want_w,
+				  &e);
+		return decode_mask(l, w, sample, e.h, e.w, epoch, label, err);
+	}
 	ET_TRY(et_dataset_load(c->ds, c->split, sample, c->prep.channels, l->want_h, l->want_w,
 			       &w->src, err));
-	return et_prep_run(&c->prep, &c->augment, c->seed, epoch, sample, &w->src, w->tmp,
-			   s->batch.x + i * l->floats, err);
+	ET_TRY(et_prep_run(&c->prep, &c->augment, c->seed, epoch, sample, &w->src, w->tmp,
+			   s->batch.x + i * l->floats, err));
+	return masks ? decode_mask(l, w, sample, w->src.h, w->src.w, epoch, label, err) : ET_OK;
 }
 
 /* Books a finished sample. Locked. */
@@ -167,7 +187,8 @@ static void compact(const struct et_loader *l, struct slot *s)
 		if (kept != i) {
 			memcpy(b->x + kept * l->floats, b->x + i * l->floats,
 			       l->floats * sizeof(float));
-			b->label[kept] = b->label[i];
+			memcpy(b->label + kept * l->rows, b->label + i * l->rows,
+			       l->rows * sizeof(*b->label));
 			b->sample[kept] = b->sample[i];
 			b->known[kept] = b->known[i];
 		}

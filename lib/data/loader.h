@@ -21,12 +21,13 @@ struct slot {
 struct worker {
 	struct et_loader *loader;
 	pthread_t thread;
-	struct et_picture src, tmp[3];
+	struct et_picture src, tmp[3], mask;
 };
 
 struct et_loader {
 	struct et_loader_conf conf;
-	size_t n, batches, floats; /* samples, batches of an epoch; floats of a sample */
+	size_t n, batches;   /* samples, batches of an epoch */
+	size_t floats, rows; /* floats and labels of a sample */
 	int want_h, want_w;
 	uint32_t *order;
 	struct slot *slot;

@@ -12,8 +12,19 @@
 
 /* The most bytes that each of a worker's pictures grows to, and the decoder beside them. */
 struct needs {
-	size_t src, tmp[3], work;
+	size_t src, tmp[3], mask, work;
 };
+
+/*
+ * Random sizes: at most a side's filter meets each input twice, and five numbers an output are for
+ * its ends.
+ */
+static size_t scale_scratch_bytes(const struct et_extent *e, const struct et_prep *p)
+{
+	size_t ints =
+		2 * ((size_t)e->h + (size_t)e->w) + 5 * ((size_t)p->height + (size_t)p->width);
+	return ints * sizeof(uint32_t) + et_picture_bytes(e->h, p->width, p->channels);
+}
 
 static void count_needs(const struct et_loader_conf *c, struct needs *need)
 {
@@ -29,8 +40,13 @@ static void count_needs(const struct et_loader_conf *c, struct needs *need)
 		need->work = et_max(need->work, e.work);
 		size_t scratch =
 			et_resize_scratch_bytes(e.h, e.w, p->height, p->width, p->channels);
+		if (c->augment.scale_max > 0)
+			scratch = et_max(scratch, scale_scratch_bytes(&e, p));
 		need->tmp[2] = et_max(need->tmp[2], scratch);
+		need->mask = et_max(need->mask, e.mask);
 	}
+	if (need->mask)
+		need->tmp[2] = et_max(need->tmp[2], et_labels_scratch_bytes(p));
 }
 
 static size_t sample_floats(const struct et_loader_conf *c)
@@ -38,15 +54,20 @@ static size_t sample_floats(const struct et_loader_conf *c)
 	return et_picture_bytes(c->prep.height, c->prep.width, c->prep.channels);
 }
 
+static size_t sample_rows(const struct et_loader_conf *c)
+{
+	return et_dataset_has_masks(c->ds) ? et_picture_bytes(c->prep.height, c->prep.width, 1) : 1;
+}
+
 size_t et_loader_bytes(const struct et_loader_conf *c)
 {
 	struct needs need;
 	count_needs(c, &need);
-	size_t each = sample_floats(c) * sizeof(float) + sizeof(int32_t) + sizeof(uint32_t) +
-		      sizeof(int) + sizeof(bool);
+	size_t each = sample_floats(c) * sizeof(float) + sample_rows(c) * sizeof(int32_t) +
+		      sizeof(uint32_t) + sizeof(int) + sizeof(bool);
 	size_t slot = sizeof(struct slot) + c->batch_size * each;
 	size_t worker = sizeof(struct worker) + STACK_BYTES + need.src + need.tmp[0] + need.tmp[1] +
-			need.tmp[2] + need.work;
+			need.tmp[2] + need.mask + need.work;
 	size_t order = c->shuffle ? et_dataset_count(c->ds, c->split) * sizeof(uint32_t) : 0;
 	return sizeof(struct et_loader) + order + c->depth * slot + c->workers * worker;
 }
@@ -75,7 +96,8 @@ static bool open_slot(const struct et_loader *l, struct slot *s)
 {
 	size_t n = l->conf.batch_size;
 	s->batch.x = et_calloc(n, l->floats * sizeof(float));
-	s->batch.label = et_calloc(n, sizeof(*s->batch.label));
+	s->batch.rows = l->rows;
+	s->batch.label = et_calloc(n, l->rows * sizeof(*s->batch.label));
 	s->batch.sample = et_calloc(n, sizeof(*s->batch.sample));
 	s->batch.known = et_calloc(n, sizeof(*s->batch.known));
 	s->status = et_calloc(n, sizeof(*s->status));
@@ -97,6 +119,7 @@ static bool open_buffers(struct et_loader *l)
 static int open_pictures(struct worker *w, const struct needs *need, struct et_err *err)
 {
 	ET_TRY(et_picture_reserve(&w->src, 0, 0, 1, need->src, err));
+	ET_TRY(et_picture_reserve(&w->mask, 0, 0, 1, need->mask, err));
 	for (int i = 0; i < 3; i++)
 		ET_TRY(et_picture_reserve(&w->tmp[i], 0, 0, 1, need->tmp[i], err));
 	return ET_OK;
@@ -157,6 +180,7 @@ int et_loader_open(struct et_loader **out, const struct et_loader_conf *conf, st
 	l->n = et_dataset_count(conf->ds, conf->split);
 	l->batches = et_ceil_div(l->n, conf->batch_size);
 	l->floats = sample_floats(conf);
+	l->rows = sample_rows(conf);
 	et_prep_want(&conf->prep, &conf->augment, &l->want_h, &l->want_w);
 	int rc = open_locks(l, err);
 	if (rc == ET_OK && !open_buffers(l))
@@ -189,6 +213,7 @@ void et_loader_close(struct et_loader *l)
 	}
 	for (unsigned i = 0; l->worker && i < l->conf.workers; i++) {
 		et_picture_free(&l->worker[i].src);
+		et_picture_free(&l->worker[i].mask);
 		for (int k = 0; k < 3; k++)
 			et_picture_free(&l->worker[i].tmp[k]);
 	}

@@ -26,36 +26,6 @@ int et_prep_check(const struct et_prep *prep, struct et_err *err)
 
 /* ---- geometry -------------------------------------------------------------------------------- */
 
-/* What the whole picture is resized to, and where the crop begins in that. */
-struct geometry {
-	int64_t h, w, top, left;
-};
-
-/* Python's round() of half an integer: to even. */
-static int64_t half(int64_t d)
-{
-	return d / 2 + (d % 2 && d / 2 % 2);
-}
-
-/*
- * torchvision: Resize(int(size / crop_pct)) makes the other side int(size * long / short), and
- * CenterCrop begins at int(round((side - size) / 2)). In a target that is not square the side that
- * needs the larger scale takes the part of the shorter one.
- */
-static struct geometry centre_crop(const struct et_prep *prep, int h, int w)
-{
-	int64_t sh = (int64_t)(prep->height / prep->crop_pct),
-		sw = (int64_t)(prep->width / prep->crop_pct);
-	struct geometry g;
-	if (sw * h >= sh * w)
-		g = (struct geometry){.w = sw, .h = sw * h / w};
-	else
-		g = (struct geometry){.h = sh, .w = sh * w / h};
-	g.top = half(g.h - prep->height);
-	g.left = half(g.w - prep->width);
-	return g;
-}
-
 void et_prep_want(const struct et_prep *prep, const struct et_augment *a, int *want_h, int *want_w)
 {
 	double factor = 1;
@@ -67,37 +37,21 @@ void et_prep_want(const struct et_prep *prep, const struct et_augment *a, int *w
 		factor = fmax(1, 0.5 / sqrt(0.75 * (double)a->rrc_min));
 	else if (prep->resize == ET_RESIZE_CROP)
 		factor = 1 / prep->crop_pct;
+	if (a && a->scale_max > 1)
+		factor *= (double)a->scale_max;
 	*want_h = (int)ceil(prep->height * factor);
 	*want_w = (int)ceil(prep->width * factor);
 }
 
-/* One resize to the size wanted; *pic then points to the result, or stays where it is. */
-static int reshape(const struct et_prep *prep, const struct et_augment *a, struct et_rng *r,
-		   const struct et_picture **pic, struct et_picture *out,
+/* One resize as the moves say; *pic then points to the result, or stays where it is. */
+static int reshape(const struct et_moves *m, const struct et_picture **pic, struct et_picture *out,
 		   struct et_picture *scratch, struct et_err *err)
 {
 	const struct et_picture *src = *pic;
-	int h = prep->height, w = prep->width;
-	struct et_view view = et_picture_view(src, 0, 0, src->h, src->w);
-	double x0 = 0, y0 = 0, bw = src->w, bh = src->h;
-	if (a->rrc_max > 0) {
-		/* Cropped, then resized: the filter sees nothing outside of the box. */
-		struct et_box b = et_augment_rrc(a, r, src->h, src->w);
-		view = et_picture_view(src, b.y, b.x, b.h, b.w);
-		bw = b.w;
-		bh = b.h;
-	} else if (prep->resize == ET_RESIZE_CROP) {
-		/* Resized, then cropped: the filter sees the whole picture. */
-		struct geometry g = centre_crop(prep, src->h, src->w);
-		double sx = (double)src->w / (double)g.w, sy = (double)src->h / (double)g.h;
-		x0 = (double)g.left * sx;
-		y0 = (double)g.top * sy;
-		bw = w * sx;
-		bh = h * sy;
-	}
-	if (src->h == h && src->w == w && bw == w && bh == h)
+	struct et_view view = et_picture_view(src, m->view.y, m->view.x, m->view.h, m->view.w);
+	if (src->h == m->h && src->w == m->w && m->bw == m->w && m->bh == m->h)
 		return ET_OK;
-	ET_TRY(et_view_resize(&view, x0, y0, bw, bh, h, w, out, scratch, err));
+	ET_TRY(et_view_resize(&view, m->x0, m->y0, m->bw, m->bh, m->h, m->w, out, scratch, err));
 	*pic = out;
 	return ET_OK;
 }
@@ -153,6 +107,7 @@ int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, ui
 	const struct et_augment *a = augment ? augment : &off;
 	const struct et_picture *pic = src;
 	struct et_rng r = et_rng_open(seed, ET_STREAM_AUGMENT, epoch, sample);
+	struct et_moves m;
 
 	ET_TRY(et_prep_check(prep, err));
 	if (src->c != prep->channels) {
@@ -160,17 +115,15 @@ int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, ui
 				       err));
 		pic = &tmp[0];
 	}
-	ET_TRY(reshape(prep, a, &r, &pic, &tmp[1], &tmp[2], err));
+	/* No draw after these depends on which way round the pixels are. */
+	et_moves_draw(&m, prep, a, &r, pic->h, pic->w);
+	ET_TRY(reshape(&m, &pic, &tmp[1], &tmp[2], err));
 	/* tmp[0] is free now, unless there was nothing to resize. */
 	struct et_picture *spare = pic == &tmp[0] ? &tmp[1] : &tmp[0];
-	if (a->crop > 0) {
-		int dy = a->crop - (int)et_rng_below(&r, 2 * (uint32_t)a->crop + 1);
-		int dx = a->crop - (int)et_rng_below(&r, 2 * (uint32_t)a->crop + 1);
-		ET_TRY(et_picture_shift(pic, dy, dx, spare, err));
+	if (a->crop > 0 || m.h < prep->height || m.w < prep->width) {
+		ET_TRY(et_picture_place(pic, m.dy, m.dx, prep->height, prep->width, spare, err));
 		pic = spare;
 	}
-	/* No draw after this one depends on which way round the pixels are. */
-	bool flip = a->flip && et_rng_unit(&r) < 0.5f;
 	if (a->jitter > 0) {
 		if (pic == src) {
 			ET_TRY(et_picture_copy(src->px, src->h, src->w, src->c, src->c, spare,
@@ -179,7 +132,7 @@ int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, ui
 		}
 		et_augment_jitter(a, &r, pic == &tmp[1] ? &tmp[1] : &tmp[0]);
 	}
-	normalise(prep, pic, flip, dst);
+	normalise(prep, pic, m.flip, dst);
 	if (a->cutout > 0)
 		cut_out(prep, a->cutout, &r, dst);
 	return ET_OK;

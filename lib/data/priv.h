@@ -98,9 +98,29 @@ struct et_box {
 	int y, x, h, w;
 };
 struct et_box et_augment_rrc(const struct et_augment *a, struct et_rng *r, int h, int w);
-/* src moved by (dy,dx), what comes in from outside is zero. */
-int et_picture_shift(const struct et_picture *src, int dy, int dx, struct et_picture *dst,
-		     struct et_err *err) ET_MUST_CHECK;
+/* src at (dy,dx) of h x w pixels; what comes in from outside is zero. */
+int et_picture_place(const struct et_picture *src, int dy, int dx, int h, int w,
+		     struct et_picture *dst, struct et_err *err) ET_MUST_CHECK;
+
+/*
+ * Where the pixels of an input come from: the view of the picture, nothing outside of which is
+ * looked at, is resized to all_h x all_w, of which h x w from (top,left) on, at most the size of
+ * the input, are kept; they go to (dy,dx). x0, y0, bw, bh is what is kept, in pixels of the view.
+ * Last all is mirrored, with flip.
+ */
+struct et_moves {
+	struct et_box view;
+	double x0, y0, bw, bh;
+	int64_t all_h, all_w, top, left;
+	int h, w, dy, dx;
+	bool flip;
+};
+/* Draws for a picture of h x w pixels: rrc or scale, crop, flip. */
+void et_moves_draw(struct et_moves *m, const struct et_prep *prep, const struct et_augment *a,
+		   struct et_rng *r, int h, int w);
+/* What the scratch picture of et_prep_labels() grows to. */
+size_t et_labels_scratch_bytes(const struct et_prep *prep);
+
 /* torchvision's adjust_brightness, _contrast, _saturation of PIL pictures, in place. */
 enum et_adjust { ET_BRIGHTNESS, ET_CONTRAST, ET_SATURATION, ET_ADJUSTS };
 void et_picture_adjust(struct et_picture *p, enum et_adjust what, float factor);

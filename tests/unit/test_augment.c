@@ -24,19 +24,23 @@ START_TEST(words)
 		{"rrc", {.rrc_min = 0.08f, .rrc_max = 1}},
 		{"jitter:0.4", {.jitter = 0.4f}},
 		{"cutout:8", {.cutout = 8}},
-		{"flip,crop:4,rrc:0.08-1,jitter:0.4,cutout:8", {true, 4, 0.08f, 1, 0.4f, 8}},
+		{"flip,crop:4,rrc:0.08-1,jitter:0.4,cutout:8", {true, 4, 0.08f, 1, 0.4f, 8, 0, 0}},
+		{"scale:0.5-2", {.scale_min = 0.5f, .scale_max = 2}},
+		{"scale", {.scale_min = 0.5f, .scale_max = 2}},
+		{"scale:1-1,flip", {.flip = true, .scale_min = 1, .scale_max = 1}},
 		{"cutout:1, flip ,rrc:0.5-1",
 		 {.flip = true, .cutout = 1, .rrc_min = 0.5f, .rrc_max = 1}},
 	};
 	for (size_t i = 0; i < ET_COUNT(good); i++) {
-		struct et_augment a = {true, 1, 2, 3, 4, 5};
+		struct et_augment a = {true, 1, 2, 3, 4, 5, 6, 7};
 		const struct et_augment *w = &good[i].want;
 		struct et_err err;
 		int rc = et_augment_parse(good[i].text, &a, &err);
 		ck_assert_msg(rc == 0, "%s: %s", good[i].text, err.text);
 		ck_assert_msg(a.flip == w->flip && a.crop == w->crop && a.rrc_min == w->rrc_min &&
 				      a.rrc_max == w->rrc_max && a.jitter == w->jitter &&
-				      a.cutout == w->cutout,
+				      a.cutout == w->cutout && a.scale_min == w->scale_min &&
+				      a.scale_max == w->scale_max,
 			      "%s", good[i].text);
 	}
 }
@@ -66,6 +70,12 @@ START_TEST(wrong_words)
 		{"rrc:1-0.5", "rrc:1-0.5", "range"},
 		{"rrc:-1", "rrc:-1", "range"},
 		{"rrc:nan-1", "rrc:nan-1", "range"},
+		{"scale:", "scale", "0.5-2"},
+		{"scale:2", "scale:2", "range"},
+		{"scale:0-1", "scale:0-1", "range"},
+		{"scale:1-11", "scale:1-11", "0.1-10"},
+		{"scale:2-0.5", "scale:2-0.5", "range"},
+		{"scale,rrc", "rrc and scale", "exclude"},
 		{"jitter", "jitter", "number"},
 		{"jitter:2", "jitter:2", "1"},
 		{"jitter:-0.1", "jitter:-0.1", "0.001"},
@@ -185,7 +195,8 @@ START_TEST(shift)
 		struct et_picture src = picture_noise(&r, 5, 4, c), dst = {0};
 		for (int dy = -7; dy <= 7; dy++)
 			for (int dx = -7; dx <= 7; dx++) {
-				ck_assert_int_eq(et_picture_shift(&src, dy, dx, &dst, NULL), 0);
+				ck_assert_int_eq(et_picture_place(&src, dy, dx, 5, 4, &dst, NULL),
+						 0);
 				for (int i = 0; i < 5 * 4 * c; i++) {
 					int y = i / (4 * c) - dy, x = i / c % 4 - dx;
 					bool in = y >= 0 && y < 5 && x >= 0 && x < 4;

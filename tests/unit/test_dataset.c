@@ -188,5 +188,6 @@ Suite *suite_dataset(void)
 	suite_add_tcase(s, tcase_subset());
 	suite_add_tcase(s, tcase_loader());
 	suite_add_tcase(s, tcase_loader_fault());
+	suite_add_tcase(s, tcase_loader_masks());
 	return s;
 }

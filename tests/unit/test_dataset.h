@@ -13,6 +13,7 @@ TCase *tcase_masks(void);
 TCase *tcase_subset(void);
 TCase *tcase_loader(void);
 TCase *tcase_loader_fault(void);
+TCase *tcase_loader_masks(void);
 
 /* Opens the scratch directory below `name` with default options; fails the test on errors. */
 struct et_dataset *dataset_open(const char *name);

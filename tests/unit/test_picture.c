@@ -230,5 +230,6 @@ Suite *suite_picture(void)
 	suite_add_tcase(s, tcase_resize());
 	suite_add_tcase(s, tcase_augment());
 	suite_add_tcase(s, tcase_prep());
+	suite_add_tcase(s, tcase_labels());
 	return s;
 }

@@ -8,5 +8,6 @@ TCase *tcase_picture_bad(void);
 TCase *tcase_resize(void);
 TCase *tcase_augment(void);
 TCase *tcase_prep(void);
+TCase *tcase_labels(void);
 
 #endif

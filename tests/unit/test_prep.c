@@ -179,7 +179,8 @@ START_TEST(any_size)
 {
 	static const int sides[] = {1, 2, 3, 7, 31, 200, 3000};
 	struct et_rng r = et_rng_open(2, ET_STREAM_TEST, 2, 0);
-	const struct et_augment all = {true, 3, 0.08f, 1, 0.4f, 4};
+	const struct et_augment all = {true, 3, 0.08f, 1, 0.4f, 4, 0, 0};
+	const struct et_augment scaled = {true, 3, 0, 0, 0, 0, 0.1f, 10};
 	for (size_t i = 0; i < ET_COUNT(sides) * ET_COUNT(sides); i++) {
 		int h = sides[i / ET_COUNT(sides)], w = sides[i % ET_COUNT(sides)];
 		if (h * w > 100000)
@@ -190,7 +191,8 @@ START_TEST(any_size)
 						    1 + (int)et_rng_below(&r, 40));
 			prep.crop_pct = k % 2 ? 0.875 : 0.3;
 			prep.resize = k == 2 ? ET_RESIZE_STRETCH : ET_RESIZE_CROP;
-			struct et_picture p = run_pixels(&prep, k < 3 ? NULL : &all, 0, k, &src);
+			const struct et_augment *a = k < 3 ? NULL : k == 5 ? &scaled : &all;
+			struct et_picture p = run_pixels(&prep, a, 0, k, &src);
 			et_picture_free(&p);
 		}
 		et_picture_free(&src);
@@ -303,7 +305,7 @@ START_TEST(repeatable)
 			  kept = picture_make(21, 33, 3, src.px);
 	struct et_picture other = picture_noise(&noise, 60, 50, 1), tmp[3] = {{0}};
 	const struct et_prep prep = plain(3, 12, 10);
-	const struct et_augment a = {true, 2, 0.3f, 1, 0.4f, 4};
+	const struct et_augment a = {true, 2, 0.3f, 1, 0.4f, 4, 0, 0};
 	const uint64_t keys[][3] = {{1, 2, 3}, {2, 2, 3}, {1, 3, 3}, {1, 2, 4}, {1, 2, 3}};
 	float x[ET_COUNT(keys)][12 * 10 * 3], junk[12 * 10 * 3];
 	for (size_t i = 0; i < ET_COUNT(keys); i++) {
