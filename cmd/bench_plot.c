@@ -47,10 +47,16 @@ int plotter_find(struct plotter *p, const char *path, struct et_err *err)
 
 /* ---- script ---------------------------------------------------------------------------------- */
 
+/* Of a whole training; with masks it is mean IoU that counts. */
+static double score(const struct et_bench_mode *m)
+{
+	return isnan(m->val_miou) ? m->val_accuracy : m->val_miou;
+}
+
 static bool have_accuracy(const struct et_bench_result *r)
 {
 	for (int i = 0; i < r->modes; i++)
-		if (!isnan(r->mode[i].val_accuracy))
+		if (!isnan(score(&r->mode[i])))
 			return true;
 	return false;
 }
@@ -62,7 +68,7 @@ static int put_points(FILE *f, const struct et_bench_result *r, bool accuracy)
 	fputs("$points << END\n", f);
 	for (int i = 0; i < r->modes; i++) {
 		const struct et_bench_mode *m = &r->mode[i];
-		double y = accuracy ? m->val_accuracy : m->cosine;
+		double y = accuracy ? score(m) : m->cosine;
 		uint64_t memory = m->peak_memory ? m->peak_memory : m->planned_peak;
 		if (isnan(y))
 			continue;
@@ -92,7 +98,9 @@ static int put_script(FILE *f, const struct et_bench_result *r)
 	      f);
 	int n = put_points(f, r, accuracy);
 	fprintf(f, "set ylabel '%s'\nset multiplot layout 1,2\n",
-		accuracy ? "validation accuracy" : "cosine with the exact gradient of the weights");
+		!accuracy		     ? "cosine with the exact gradient of the weights"
+		: isnan(r->mode[0].val_miou) ? "validation accuracy"
+					     : "validation mIoU");
 	put_panel(f, 1, "median step, ms");
 	put_panel(f, 2, measured ? "peak memory, MB" : "peak memory as planned, MB");
 	fputs("unset multiplot\n", f);

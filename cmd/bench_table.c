@@ -96,7 +96,11 @@ static double accuracy(const struct et_bench_mode *m)
 }
 static double best(const struct et_bench_mode *m)
 {
-	return m->best_val_accuracy;
+	return isnan(m->best_val_miou) ? m->best_val_accuracy : m->best_val_miou;
+}
+static double miou(const struct et_bench_mode *m)
+{
+	return m->val_miou;
 }
 static double seconds(const struct et_bench_mode *m)
 {
@@ -111,8 +115,8 @@ static const struct column {
 	{"peak MB", peak_mb, "%.1f"},	{"plan MB", planned_mb, "%.1f"},
 	{"saved MB", saved_mb, NULL},	{"J/step", energy, NULL},
 	{"cosine", cosine, "%.4f"},	{"norm", ratio, "%.4f"},
-	{"accuracy", accuracy, "%.4f"}, {"best", best, "%.4f"},
-	{"seconds", seconds, "%.1f"},
+	{"accuracy", accuracy, "%.4f"}, {"mIoU", miou, "%.4f"},
+	{"best", best, "%.4f"},		{"seconds", seconds, "%.1f"},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 

@@ -86,9 +86,11 @@ static void print_result(const struct fit *f, const struct et_fit_result *r)
 	bool held_out = r->val_split != NULL;
 	printf("accuracy %.4f  loss %.4f  split %s  ", held_out ? r->val_accuracy : r->accuracy,
 	       held_out ? r->val_loss : r->loss, held_out ? r->val_split : "train");
-	if (held_out && !isnan(r->best_val_accuracy))
-		printf("best %.4f  best_epoch %llu  ", r->best_val_accuracy,
-		       (unsigned long long)r->best_epoch);
+	if (!isnan(r->val_miou))
+		printf("miou %.4f  ", r->val_miou);
+	double best = isnan(r->best_val_miou) ? r->best_val_accuracy : r->best_val_miou;
+	if (held_out && !isnan(best))
+		printf("best %.4f  best_epoch %llu  ", best, (unsigned long long)r->best_epoch);
 	if (r->dropped)
 		printf("steps %llu of %llu drawn  ", (unsigned long long)r->steps,
 		       (unsigned long long)(r->steps + r->dropped));

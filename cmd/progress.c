@@ -202,6 +202,7 @@ void progress_epoch(void *arg, const struct et_epoch *e)
 	add_number(&l, 0, "accuracy", e->accuracy);
 	add_number(&l, 0, "val_loss", e->val_loss);
 	add_number(&l, 0, "val_accuracy", e->val_accuracy);
+	add_number(&l, 0, "val_miou", e->val_miou);
 	add(&l, 0, "%.1f s", e->seconds);
 	add_rate(&l, 0, e->images_per_s);
 	if (e->skipped)

@@ -8,10 +8,14 @@
 void print_evaluation(FILE *out, const struct et_eval_result *r)
 {
 	fprintf(out, "accuracy      %.4f\n", r->accuracy);
+	if (r->iou)
+		fprintf(out, "miou          %.4f\n", r->miou);
 	if (!isnan(r->top5))
 		fprintf(out, "top5          %.4f\n", r->top5);
 	fprintf(out, "loss          %.4f\n", r->loss);
 	fprintf(out, "images        %llu\n", (unsigned long long)r->images);
+	if (r->iou)
+		fprintf(out, "pixels        %llu\n", (unsigned long long)r->labels);
 	fprintf(out, "skipped       %llu\n", (unsigned long long)r->skipped);
 	fprintf(out, "split         %s\n", r->split);
 	fprintf(out, "seconds       %.2f\n", r->seconds);
@@ -51,8 +55,11 @@ void print_classes(FILE *out, const struct et_eval_result *r)
 	for (size_t i = 0; i < n; i++)
 		if (width_of(r->class_names[i]) > column)
 			column = width_of(r->class_names[i]);
-	fprintf(out, "\n%-*s  %8s  %8s  %9s  %9s  %9s\n", (int)column, "class", "images", "correct",
-		"accuracy", "predicted", "precision");
+	/* Of pixels there are many. */
+	int count = r->iou ? 12 : 8;
+	fprintf(out, "\n%-*s  %*s  %*s  %9s  %*s  %9s%s\n", (int)column, "class", count,
+		r->iou ? "pixels" : "images", count, "correct", "accuracy", r->iou ? count : 9,
+		"predicted", "precision", r->iou ? "        iou" : "");
 	for (size_t i = 0; i < n; i++) {
 		uint64_t images = 0, predicted = 0, correct = r->confusion[i * n + i];
 		for (size_t k = 0; k < n; k++) {
@@ -60,11 +67,13 @@ void print_classes(FILE *out, const struct et_eval_result *r)
 			predicted += r->confusion[k * n + i];
 		}
 		size_t width = print_name(out, r->class_names[i]);
-		fprintf(out, "%*s  %8llu  %8llu", (int)(column - width), "",
-			(unsigned long long)images, (unsigned long long)correct);
+		fprintf(out, "%*s  %*llu  %*llu", (int)(column - width), "", count,
+			(unsigned long long)images, count, (unsigned long long)correct);
 		print_ratio(out, correct, images);
-		fprintf(out, "  %9llu", (unsigned long long)predicted);
+		fprintf(out, "  %*llu", r->iou ? count : 9, (unsigned long long)predicted);
 		print_ratio(out, correct, predicted);
+		if (r->iou)
+			print_ratio(out, correct, images + predicted - correct);
 		fputc('\n', out);
 	}
 }

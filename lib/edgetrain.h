@@ -133,6 +133,7 @@ struct et_progress {
 struct et_epoch {
 	uint64_t epoch; /* from 1 */
 	double loss, accuracy, val_loss, val_accuracy, lr, seconds, images_per_s;
+	double val_miou;  /* of pixels; NaN where pictures have one label each */
 	uint64_t skipped; /* bad pictures */
 	bool best;
 };
@@ -154,6 +155,11 @@ struct et_fit_result {
 	double loss, accuracy; /* of the last finished epoch, training */
 	double val_loss, val_accuracy; /* NaN when there is no validation set */
 	double best_val_accuracy;
+	/*
+	 * With masks accuracy is that of pixels, and the best epoch that of the largest mean IoU;
+	 * NaN otherwise, as best_val_accuracy then.
+	 */
+	double val_miou, best_val_miou;
 	uint64_t best_epoch;
 	double seconds, images_per_s;
 	const char *val_split; /* "val", "test", "held out" or NULL */
@@ -183,11 +189,17 @@ struct et_eval {
 };
 struct et_eval_result {
 	const char *split;
-	uint64_t images, skipped;
-	double loss, accuracy, top5; /* top5: NaN below 6 classes */
+	uint64_t images, labels, skipped; /* labels: that count, one a picture or one a pixel */
+	double loss, accuracy, top5;	  /* top5: NaN below 6 classes, and for pixels */
+	/*
+	 * With masks: intersection over union of each class, pixels labelled and predicted as it /
+	 * pixels labelled or predicted as it, NaN where there are none; and the mean over the other
+	 * classes. Without: NaN, NULL.
+	 */
+	double miou, *iou;
 	int classes;
 	char **class_names;  /* [classes] */
-	uint64_t *confusion; /* [classes][classes]: row = true class, column = predicted */
+	uint64_t *confusion; /* [classes][classes]: row = true class, column = predicted; labels */
 	double seconds, images_per_s;
 };
 int et_eval(const struct et_env *env, const struct et_eval *eval, struct et_eval_result *result,
@@ -380,6 +392,7 @@ struct et_bench_mode {
 	int layers;
 	struct et_bench_layer *layer;			 /* those whose weights train */
 	double val_accuracy, best_val_accuracy, seconds; /* of a whole training */
+	double val_miou, best_val_miou;			 /* as in et_fit_result */
 };
 
 struct et_bench {

@@ -119,6 +119,8 @@ struct et_spec {
 	int ignore_index;	      /* -1: none */
 	struct cJSON *json, *train;   /* train is part of json; may be NULL */
 };
+/* Vectors of logits an image: 1, or one for each of its pixels. */
+size_t et_spec_rows(const struct et_spec *spec);
 int et_spec_read(struct et_spec *spec, const char *path, struct et_err *err) ET_MUST_CHECK;
 /* The same from text; `path` is for messages. */
 int et_spec_parse(struct et_spec *spec, const char *text, size_t n, const char *path,

@@ -47,7 +47,7 @@ static const struct et_setting table[] = {
 	{"modes", ET_SET_MAP, "GLOB=RECIPE;...", 0, 0, "",
 	 "gradient modes of single layers: the last glob that matches counts, else mode"},
 	{"augment", ET_SET_LIST, "WORD,...", 0, 0, "none",
-	 "flip, crop:PIXELS, rrc:MIN-MAX, jitter:X, cutout:PIXELS, or none"},
+	 "flip, crop:PIXELS, rrc:MIN-MAX, scale:MIN-MAX, jitter:X, cutout:PIXELS, or none"},
 	{"seed", ET_SET_INT, "N", 0, 9007199254740992.0, "0",
 	 "seed of initial weights, order and augmentation"},
 	{"subset", ET_SET_TEXT, "FILE", 0, 0, "",

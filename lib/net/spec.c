@@ -4,7 +4,8 @@
 
 #include "net/spec.h"
 
-#define SPEC_BYTES (4u << 20)
+#define MASK_IGNORE 255
+#define SPEC_BYTES  (4u << 20)
 
 static int read_input(struct et_spec *spec, struct et_err *err)
 {
@@ -60,6 +61,12 @@ static int read_input(struct et_spec *spec, struct et_err *err)
 	return ET_OK;
 }
 
+size_t et_spec_rows(const struct et_spec *spec)
+{
+	const struct et_layer_desc *end = &spec->layers[spec->n - 1];
+	return (size_t)end->out.h * (size_t)end->out.w;
+}
+
 /* The last layer: an optional loss, and as many logits as there are classes. */
 static int check_end(struct et_spec *spec, struct et_err *err)
 {
@@ -85,6 +92,9 @@ static int check_end(struct et_spec *spec, struct et_err *err)
 		return et_fail(err, ET_EDATA,
 			       "layer %s: expected %d output channels, one a class; found %d",
 			       end->name, spec->classes, end->out.c);
+	/* Masks have 255 for what is no class. */
+	if (spec->ignore_index < 0 && et_spec_rows(spec) > 1 && spec->classes <= MASK_IGNORE)
+		spec->ignore_index = MASK_IGNORE;
 	return ET_OK;
 }
 

@@ -270,6 +270,7 @@ static void sum_up(struct et_bench_run *r)
 		m->cosine = et_mean_of(&t->cosine);
 		m->ratio = et_mean_of(&t->ratio);
 		m->val_accuracy = m->best_val_accuracy = m->seconds = NAN;
+		m->val_miou = m->best_val_miou = NAN;
 		for (int k = 0; k < m->layers; k++) {
 			const struct et_layer_means *from = &t->layer[k];
 			struct et_bench_layer *to = &m->layer[k];

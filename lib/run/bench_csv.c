@@ -30,7 +30,7 @@ static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
 	fputs("mode,steps,data_ms,data_iqr_ms,forward_ms,forward_iqr_ms,backward_ms,"
 	      "backward_iqr_ms,update_ms,update_iqr_ms,step_ms,step_iqr_ms,speedup,peak_bytes,"
 	      "planned_peak_bytes,saved_bytes,energy_j,cosine,norm_ratio,epochs,val_accuracy,"
-	      "best_val_accuracy,seconds\n",
+	      "best_val_accuracy,seconds,val_miou,best_val_miou\n",
 	      f);
 	for (int i = 0; i < r->modes; i++) {
 		const struct et_bench_mode *m = &r->mode[i];
@@ -42,7 +42,8 @@ static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
 		const double rest[] = {m->energy_j,	m->cosine,
 				       m->ratio,	epochs ? epochs : NAN,
 				       m->val_accuracy, m->best_val_accuracy,
-				       m->seconds};
+				       m->seconds,	m->val_miou,
+				       m->best_val_miou};
 		fprintf(f, ",%" PRIu64, m->steps);
 		put_numbers(f, times, ET_COUNT(times));
 		if (m->peak_memory)

@@ -142,6 +142,8 @@ static int train(struct et_bench_run *r, int i, const char *dir, struct et_err *
 		return et_err_prefix(err, "mode %s", m->recipe);
 	m->val_accuracy = result.val_accuracy;
 	m->best_val_accuracy = result.val_split ? result.best_val_accuracy : NAN;
+	m->val_miou = result.val_miou;
+	m->best_val_miou = result.best_val_miou;
 	m->seconds = result.seconds;
 	return ET_OK;
 }

@@ -74,22 +74,25 @@ static const struct field {
 	const char *name;
 	size_t at;
 	bool real;
+	bool late; /* states of earlier versions are without it */
 } fields[] = {
-	{"step", offsetof(struct et_state, step), false},
-	{"epoch", offsetof(struct et_state, epoch), false},
-	{"batch", offsetof(struct et_state, batch), false},
-	{"loss_sum", offsetof(struct et_state, loss_sum), true},
-	{"seconds", offsetof(struct et_state, seconds), true},
-	{"correct", offsetof(struct et_state, correct), false},
-	{"images", offsetof(struct et_state, images), false},
-	{"skipped", offsetof(struct et_state, skipped), false},
-	{"all_skipped", offsetof(struct et_state, all_skipped), false},
-	{"best_accuracy", offsetof(struct et_state, best_accuracy), true},
-	{"best_epoch", offsetof(struct et_state, best_epoch), false},
-	{"last_loss", offsetof(struct et_state, last_loss), true},
-	{"last_accuracy", offsetof(struct et_state, last_accuracy), true},
-	{"last_val_loss", offsetof(struct et_state, last_val_loss), true},
-	{"last_val_accuracy", offsetof(struct et_state, last_val_accuracy), true},
+	{"step", offsetof(struct et_state, step), false, false},
+	{"epoch", offsetof(struct et_state, epoch), false, false},
+	{"batch", offsetof(struct et_state, batch), false, false},
+	{"loss_sum", offsetof(struct et_state, loss_sum), true, false},
+	{"seconds", offsetof(struct et_state, seconds), true, false},
+	{"correct", offsetof(struct et_state, correct), false, false},
+	{"images", offsetof(struct et_state, images), false, false},
+	{"skipped", offsetof(struct et_state, skipped), false, false},
+	{"all_skipped", offsetof(struct et_state, all_skipped), false, false},
+	{"best_accuracy", offsetof(struct et_state, best_accuracy), true, false},
+	{"best_epoch", offsetof(struct et_state, best_epoch), false, false},
+	{"last_loss", offsetof(struct et_state, last_loss), true, false},
+	{"last_accuracy", offsetof(struct et_state, last_accuracy), true, false},
+	{"last_val_loss", offsetof(struct et_state, last_val_loss), true, false},
+	{"last_val_accuracy", offsetof(struct et_state, last_val_accuracy), true, false},
+	{"labels", offsetof(struct et_state, labels), false, true},
+	{"last_val_miou", offsetof(struct et_state, last_val_miou), true, true},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -121,9 +124,13 @@ static void state_meta(struct state_meta *m, const struct et_state *s, uint32_t 
 
 static int parse_state(const struct et_st *st, struct et_state *s, struct et_err *err)
 {
+	bool labels = et_st_meta(st, "labels") != NULL;
+
 	for (size_t i = 0; i < FIELDS; i++) {
 		const char *text = et_st_meta(st, fields[i].name);
 		char *end = NULL, *at = (char *)s + fields[i].at;
+		if (!text && fields[i].late)
+			continue;
 		if (!text || !*text)
 			return et_fail(err, ET_EDATA,
 				       "%s: %s is missing: not a state of this program", st->path,
@@ -136,6 +143,8 @@ static int parse_state(const struct et_st *st, struct et_state *s, struct et_err
 			return et_fail(err, ET_EDATA, "%s: %s: expected a number, found '%.50s'",
 				       st->path, fields[i].name, text);
 	}
+	if (!labels)
+		s->labels = s->images;
 	return ET_OK;
 }
 

@@ -10,6 +10,8 @@
 
 #include "run/run.h"
 
+#define ROW_MAX 12288
+
 static int fail_io(const struct et_csv *c, const char *what, struct et_err *err)
 {
 	return et_fail(err, ET_EIO, "%s: %s: %s", c->path, what, strerror(errno));
@@ -62,9 +64,15 @@ static int cut(struct et_csv *c, const char *header, uint64_t keep, struct et_er
 	free(text);
 	if (ftruncate(c->fd, (off_t)kept) < 0 || lseek(c->fd, 0, SEEK_END) < 0)
 		return fail_io(c, "cannot truncate", err);
-	if (!kept) {
-		c->fill = (size_t)snprintf(c->buf, sizeof(c->buf), "%s\n", header);
-		return flush(c, err);
+	if (kept)
+		return ET_OK;
+	for (size_t at = 0, part; at < head; at += part) {
+		part = et_min(head - at, sizeof(c->buf) - 1);
+		memcpy(c->buf, header + at, part);
+		c->fill = part;
+		if (at + part == head)
+			c->buf[c->fill++] = '\n';
+		ET_TRY(flush(c, err));
 	}
 	return ET_OK;
 }
@@ -87,7 +95,7 @@ int et_csv_row(struct et_csv *c, struct et_err *err, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (sizeof(c->buf) - c->fill < 2048)
+	if (sizeof(c->buf) - c->fill < ROW_MAX)
 		ET_TRY(flush(c, err));
 	va_start(ap, fmt);
 	int n = vsnprintf(c->buf + c->fill, sizeof(c->buf) - c->fill - 1, fmt, ap);

@@ -25,6 +25,28 @@ static void count_rows(const struct et_session *s, const float *logits, const st
 	}
 }
 
+static double share(uint64_t part, uint64_t all)
+{
+	return all ? (double)part / (double)all : NAN;
+}
+
+/* Counts predictions of pixels: the first of the largest logits. */
+static void count_pixels(const struct et_session *s, const float *logits, const struct et_batch *b,
+			 uint64_t *confusion)
+{
+	int k = s->spec.classes;
+
+	for (size_t i = 0; confusion && i < b->n * b->rows; i++) {
+		const float *row = logits + i * (size_t)k;
+		int label = b->label[i], best = 0;
+		if (label == s->net.loss.ignore)
+			continue;
+		for (int j = 1; j < k; j++)
+			best = row[j] > row[best] ? j : best;
+		confusion[(size_t)label * (size_t)k + (size_t)best]++;
+	}
+}
+
 int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
 		void (*progress)(void *arg, const struct et_progress *p), void *arg,
 		struct et_progress *p, struct et_err *err)
@@ -33,13 +55,14 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 	struct et_loss_sum sum = {0};
 	struct et_loss loss = s->net.loss;
 	uint64_t top5 = 0;
+	bool pixels = et_spec_rows(&s->spec) > 1;
 	double weight = 0, begun = et_now();
 	int got;
 
 	/* The plain loss: smoothing and class weights belong to training. */
 	s->net.loss.smoothing = 0;
 	s->net.loss.weight = NULL;
-	score->images = score->skipped = 0;
+	score->images = score->labels = score->skipped = 0;
 	got = et_loader_start(loader, 0, 0, err);
 	p->phase = ET_PHASE_EVAL;
 	p->batches = et_loader_batches(loader);
@@ -53,30 +76,33 @@ int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score 
 			et_cache_begin(cache, b, 0, et_shape_count(s->spec.input), &pass);
 			const float *logits = et_net_forward(&s->net, &pass);
 			et_cache_end(cache, b, 0, &pass);
-			double norm = et_loss_norm(&s->net.loss, b->n, b->label);
+			double norm = et_loss_norm(&s->net.loss, b->n * b->rows, b->label);
 			struct et_loss_sum part = {0};
 			if (norm > 0)
 				et_net_loss(&s->net, &pass, b->label, norm, false, &part);
 			sum.loss += part.loss * norm;
 			sum.correct += part.correct;
 			weight += norm;
-			count_rows(s, logits, b, score->confusion, &top5);
+			if (pixels)
+				count_pixels(s, logits, b, score->confusion);
+			else
+				count_rows(s, logits, b, score->confusion, &top5);
 			score->images += b->n;
+			score->labels += part.rows;
 		}
 		score->skipped += b->skipped;
 		p->batch = b->number + 1;
 		et_loader_done(loader, b);
 		p->loss = weight > 0 ? sum.loss / weight : NAN;
-		p->accuracy = score->images ? (double)sum.correct / (double)score->images : NAN;
+		p->accuracy = share(sum.correct, score->labels);
 		p->images_per_s = (double)score->images / fmax(et_now() - begun, 1e-9);
 		if (progress && !got)
 			progress(arg, p);
 	}
 	s->net.loss = loss;
 	score->loss = weight > 0 ? sum.loss / weight : NAN;
-	score->accuracy = score->images ? (double)sum.correct / (double)score->images : NAN;
-	score->top5 =
-		s->spec.classes > 5 && score->images ? (double)top5 / (double)score->images : NAN;
+	score->accuracy = share(sum.correct, score->labels);
+	score->top5 = s->spec.classes > 5 && !pixels ? share(top5, score->labels) : NAN;
 	return got < 0 ? got : ET_OK;
 }
 
@@ -189,7 +215,8 @@ static int score_split(struct et_session *s, const struct et_eval *eval, struct 
 	r->classes = s->spec.classes;
 	r->class_names = et_calloc(k, sizeof(char *));
 	r->confusion = et_calloc(k * k, sizeof(*r->confusion));
-	if (!r->class_names || !r->confusion)
+	r->iou = et_spec_rows(&s->spec) > 1 ? et_calloc(k, sizeof(*r->iou)) : NULL;
+	if (!r->class_names || !r->confusion || (et_spec_rows(&s->spec) > 1 && !r->iou))
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	for (size_t i = 0; i < k; i++)
 		if (!(r->class_names[i] = et_strdup(et_dataset_class_name(s->ds, (int)i))))
@@ -203,7 +230,9 @@ static int score_split(struct et_session *s, const struct et_eval *eval, struct 
 	r->images = j.score.images;
 	r->skipped = j.score.skipped + et_dataset_skipped(s->ds);
 	r->loss = j.score.loss;
+	r->labels = j.score.labels;
 	r->accuracy = j.score.accuracy;
+	r->miou = et_spec_rows(&s->spec) > 1 ? et_iou(r->confusion, r->classes, r->iou) : NAN;
 	r->top5 = j.score.top5;
 	r->images_per_s = (double)j.score.images / fmax(r->seconds, 1e-9);
 	return j.status;
@@ -246,6 +275,8 @@ void et_eval_free(struct et_eval_result *r)
 		free(r->class_names[i]);
 	free(r->class_names);
 	free(r->confusion);
+	free(r->iou);
 	r->class_names = NULL;
 	r->confusion = NULL;
+	r->iou = NULL;
 }

@@ -1,6 +1,7 @@
 /* et_fit: a new run, or the continuation of one. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -222,6 +223,59 @@ static void use_cache(struct et_loader_conf *conf, struct et_cache *cache)
 	conf->known_arg = cache;
 }
 
+/*
+ * The columns of epochs.csv: val_miou and an IoU a class for masks. The caller frees it; NULL when
+ * memory is refused.
+ */
+static char *epochs_header(const struct et_session *s, bool masks)
+{
+	char *text = NULL, *name = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool fine = out != NULL;
+
+	if (!out)
+		return NULL;
+	fputs(ET_EPOCHS_HEADER, out);
+	if (masks)
+		fputs(",val_miou", out);
+	for (int k = 0; masks && fine && k < s->spec.classes; k++) {
+		name = et_asprintf("val_iou_%s", et_dataset_class_name(s->ds, k));
+		fine = name != NULL;
+		fputc(',', out);
+		if (fine)
+			et_csv_text(out, name);
+		free(name);
+	}
+	fine &= !ferror(out);
+	fine &= fclose(out) == 0;
+	if (fine)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int open_epochs(struct et_trainer *t, struct et_err *err)
+{
+	const struct et_session *s = t->s;
+	size_t k = (size_t)s->spec.classes;
+	bool masks = et_spec_rows(&s->spec) > 1;
+	char *header = epochs_header(s, masks);
+	bool fine = header != NULL;
+
+	if (masks) {
+		t->confusion = et_calloc(k * k, sizeof(*t->confusion));
+		t->iou = et_calloc(k, sizeof(*t->iou));
+		t->cells = et_calloc(k + 1, 32);
+		fine &= t->confusion && t->iou && t->cells;
+	}
+	int status =
+		fine ? et_csv_open(&t->epochs, t->dir, "epochs.csv", header, t->state.epoch, err)
+		     : et_fail(err, ET_ENOMEM, "out of memory");
+	free(header);
+	return status;
+}
+
 static int open_files(struct et_trainer *t, struct et_err *err)
 {
 	struct et_session *s = t->s;
@@ -230,8 +284,7 @@ static int open_files(struct et_trainer *t, struct et_err *err)
 	train.drop = et_trainer_drops;
 	train.drop_arg = t;
 	ET_TRY(et_csv_open(&t->steps, t->dir, "steps.csv", ET_STEPS_HEADER, t->state.step, err));
-	ET_TRY(et_csv_open(&t->epochs, t->dir, "epochs.csv", ET_EPOCHS_HEADER, t->state.epoch,
-			   err));
+	ET_TRY(open_epochs(t, err));
 	open_caches(t);
 	use_cache(&train, s->train_cache);
 	train.variants = (uint64_t)s->t.cache_variants;
@@ -250,6 +303,7 @@ static int open_files(struct et_trainer *t, struct et_err *err)
 static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 {
 	const struct et_state *st = &t->state;
+	bool pixels = et_spec_rows(&t->s->spec) > 1;
 
 	*r = (struct et_fit_result){.epochs = st->epoch,
 				    .steps = t->steps_here,
@@ -259,7 +313,9 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 				    .accuracy = st->last_accuracy,
 				    .val_loss = st->last_val_loss,
 				    .val_accuracy = st->last_val_accuracy,
-				    .best_val_accuracy = st->best_accuracy,
+				    .val_miou = st->last_val_miou,
+				    .best_val_accuracy = pixels ? NAN : st->best_accuracy,
+				    .best_val_miou = pixels && t->val ? st->best_accuracy : NAN,
 				    .best_epoch = st->best_epoch,
 				    .seconds = et_now() - t->begun,
 				    .val_split = et_session_val_name(t->s),
@@ -278,7 +334,7 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 
 	memset(result, 0, sizeof(*result));
 	t.state.best_accuracy = t.state.last_loss = t.state.last_accuracy = NAN;
-	t.state.last_val_loss = t.state.last_val_accuracy = NAN;
+	t.state.last_val_loss = t.state.last_val_accuracy = t.state.last_val_miou = NAN;
 	et_board_open(&t.board, "");
 	t.p = (struct et_progress){.phase = ET_PHASE_LOAD, .eta_s = -1};
 	if (fit->progress)
@@ -299,5 +355,8 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 	et_cache_close(&t.val_cache);
 	et_run_info_free(&info);
 	et_session_close(&s);
+	free(t.confusion);
+	free(t.iou);
+	free(t.cells);
 	return status;
 }

@@ -8,10 +8,12 @@
  */
 static uint64_t data_bytes(const struct et_session *s, bool training)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, k = et_spec_rows(&s->spec) > 1 ? (uint64_t)s->spec.classes : 0;
 
+	/* The confusion matrix of pixels, an IoU a class, and the cells of a row of epochs.csv. */
+	bytes += k * k * sizeof(uint64_t) + k * (sizeof(double) + 32);
 	if (s->ds) {
-		bytes = et_dataset_bytes(s->ds);
+		bytes += et_dataset_bytes(s->ds);
 		if (training) {
 			struct et_loader_conf c = et_session_loader(s, ET_SPLIT_TRAIN, true);
 			bytes += et_loader_bytes(&c);
@@ -23,7 +25,8 @@ static uint64_t data_bytes(const struct et_session *s, bool training)
 		return bytes;
 	}
 	/* No dataset at hand: batches alone, of pictures already of the input's size. */
-	uint64_t image = et_shape_count(s->spec.input) * sizeof(float), ahead = 2;
+	uint64_t labels = et_spec_rows(&s->spec), ahead = 2;
+	uint64_t image = et_shape_count(s->spec.input) * sizeof(float) + labels * sizeof(int32_t);
 	if (training)
 		bytes += ahead * (uint64_t)s->t.batch_size * image;
 	return bytes + ahead * (uint64_t)et_session_micro(s) * image;

@@ -62,8 +62,8 @@ struct et_session {
 	enum et_split val;     /* what a run is validated on; ET_SPLITS = nothing */
 	bool has_init;
 	bool init_partial; /* weights to start from may lack some, or have others */
-	bool is_run; /* the spec is a run's: its classes are not the dataset's to choose */
-	int batch;   /* images of the one batch there is, whatever the settings say; 0: they say */
+	bool is_run;	   /* the spec is a run's: its classes are not the dataset's to choose */
+	int batch; /* images of the one batch there is, whatever the settings say; 0: they say */
 	bool input_grad; /* wanted as well */
 	bool caches;	 /* plans are to have room for features */
 	struct et_cache_plan cache;
@@ -131,7 +131,9 @@ struct et_step {
 	char lost[200];	     /* what became NaN or Inf, if anything did */
 	struct et_pass pass; /* the last one, to be looked at again */
 };
-/* Would batch norm see a single value a channel, or is there nothing? Such a batch is passed over.
+/*
+ * Would batch norm see a single value a channel, or is there no label that counts? Such a batch is
+ * passed over: no step is taken.
  */
 bool et_step_too_small(const struct et_session *s, const struct et_batch *b);
 /* Forward and backward of the whole batch, in micro-batches; false when the loss is not finite. */
@@ -144,10 +146,16 @@ void et_step_blame(struct et_session *s, const struct et_step *step, char *buf, 
 /* ---- evaluation ------------------------------------------------------------------------------ */
 
 struct et_score {
-	double loss, accuracy, top5;
-	uint64_t images, skipped;
-	uint64_t *confusion; /* [classes][classes] to add to, or NULL */
+	double loss, accuracy, top5;	  /* top5: NaN below 6 classes, and for pixels */
+	uint64_t images, labels, skipped; /* labels: those that count, one a picture or a pixel */
+	uint64_t *confusion;		  /* [classes][classes] to add to, or NULL */
 };
+/*
+ * Intersection over union of k classes: those labelled and predicted as one / those labelled or
+ * predicted as it. Into iou[k] (may be NULL), NaN where there are none. Returns the mean over the
+ * others.
+ */
+double et_iou(const uint64_t *confusion, int k, double *iou);
 /* The whole split once, in order. progress may be NULL. */
 int et_evaluate(struct et_session *s, struct et_loader *loader, struct et_score *score,
 		void (*progress)(void *arg, const struct et_progress *p), void *arg,
@@ -186,11 +194,12 @@ struct et_state {
 	uint64_t batch; /* batches done of the current one; all of them: its evaluation is due */
 	double loss_sum, seconds; /* of the current epoch so far */
 	uint64_t correct, images, skipped;
+	uint64_t labels;      /* that count, correct ones and others */
 	uint64_t all_skipped; /* bad pictures, of the whole run */
-	double best_accuracy;
+	double best_accuracy; /* or, with masks, mean IoU */
 	uint64_t best_epoch;
-	double last_loss, last_accuracy, last_val_loss,
-		last_val_accuracy; /* of the last finished epoch */
+	double last_loss, last_accuracy, last_val_loss, last_val_accuracy,
+		last_val_miou; /* of the last finished epoch */
 };
 
 /* run.json: written once, before anything else. */

@@ -107,76 +107,7 @@ int et_session_net(struct et_session *s, const struct cJSON *train, const struct
 	return et_session_build(s, err);
 }
 
-/* ---- class weights --------------------------------------------------------------------------- */
-
-/* Inverse frequency: images / (classes * images of the class), as sklearn's "balanced". */
-static int weights_auto(struct et_session *s, struct et_err *err)
-{
-	size_t n = et_dataset_count(s->ds, ET_SPLIT_TRAIN);
-	uint64_t *count = et_calloc((size_t)s->spec.classes, sizeof(*count));
-
-	if (!count)
-		return et_fail(err, ET_ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		count[et_dataset_label(s->ds, ET_SPLIT_TRAIN, i)]++;
-	for (int k = 0; k < s->spec.classes; k++)
-		s->class_weight[k] =
-			count[k] ? (float)((double)n / ((double)s->spec.classes * (double)count[k]))
-				 : 0;
-	free(count);
-	return ET_OK;
-}
-
-static int weights_file(struct et_session *s, const char *path, struct et_err *err)
-{
-	char *text, *save = NULL;
-	size_t n;
-	int k = 0, status = ET_OK;
-
-	ET_TRY(et_file_read(path, 1 << 20, &text, &n, err));
-	for (char *word = strtok_r(text, " \t\r\n,", &save); word && !status;
-	     word = strtok_r(NULL, " \t\r\n,", &save)) {
-		double v;
-		if (!et_parse_f64(word, &v) || !(v >= 0) || v > 1e6)
-			status = et_fail(
-				err, ET_EDATA,
-				"%s: class weights: expected numbers from 0 to 1e6, found '%.50s'",
-				path, word);
-		else if (k < s->spec.classes)
-			s->class_weight[k++] = (float)v;
-		else
-			k++;
-	}
-	if (!status && k != s->spec.classes)
-		status = et_fail(err, ET_EDATA,
-				 "%s: class weights: expected %d numbers, one a class; found %d",
-				 path, s->spec.classes, k);
-	free(text);
-	return status;
-}
-
-static int read_class_weights(struct et_session *s, struct et_err *err)
-{
-	bool balance = strcmp(s->t.class_weights, "auto") == 0;
-
-	if (s->class_weight || strcmp(s->t.class_weights, "none") == 0)
-		return ET_OK;
-	if (balance && !s->ds)
-		return et_fail(err, ET_EUSAGE,
-			       "class_weights auto counts the pictures of a dataset, and here is "
-			       "none: expected a file, or none");
-	s->class_weight = et_calloc((size_t)s->spec.classes, sizeof(float));
-	if (!s->class_weight)
-		return et_fail(err, ET_ENOMEM, "out of memory");
-	return balance ? weights_auto(s, err) : weights_file(s, s->t.class_weights, err);
-}
-
-int et_session_class_weights(struct et_session *s, struct et_err *err)
-{
-	ET_TRY(read_class_weights(s, err));
-	s->net.loss.weight = s->class_weight;
-	return ET_OK;
-}
+/* ---- dataset --------------------------------------------------------------------------------- */
 
 /* run.json holds the names of the classes, and JSON holds UTF-8. */
 static int check_class_names(const struct et_session *s, const char *path, struct et_err *err)
@@ -195,8 +126,6 @@ static int check_class_names(const struct et_session *s, const char *path, struc
 	return ET_OK;
 }
 
-/* ---- dataset --------------------------------------------------------------------------------- */
-
 /* A run goes on from another directory, too. */
 static void resolve_subset(struct et_session *s)
 {
@@ -212,13 +141,22 @@ static void resolve_subset(struct et_session *s)
 static int check_end(const struct et_session *s, const char *path, struct et_err *err)
 {
 	const struct et_layer_desc *end = &s->spec.layers[s->spec.n - 1];
+	const struct et_shape *in = &s->spec.input;
+	bool masks = et_dataset_has_masks(s->ds), one = et_spec_rows(&s->spec) == 1;
 
-	if (end->out.h == 1 && end->out.w == 1)
+	if (masks ? !one && end->out.h == in->h && end->out.w == in->w : one)
 		return ET_OK;
-	return et_fail(err, ET_EDATA,
-		       "%s: has one class a picture, but the last layer of %s, %s, gives %dx%d "
-		       "vectors of logits: add global_avgpool2d, or flatten and linear",
-		       path, s->spec.path, end->name, end->out.h, end->out.w);
+	if (!masks)
+		return et_fail(err, ET_EDATA,
+			       "%s: has one class a picture, but the last layer of %s, %s, gives "
+			       "%dx%d vectors of logits: add global_avgpool2d, or flatten and "
+			       "linear; masks would be in images/ and masks/",
+			       path, s->spec.path, end->name, end->out.h, end->out.w);
+	return et_fail(
+		err, ET_EDATA,
+		"%s: has masks, a class a pixel of %dx%d, but the last layer of %s, %s, "
+		"gives %dx%d vectors of logits: end it in upsample2d with \"size\": [%d, %d]",
+		path, in->h, in->w, s->spec.path, end->name, end->out.h, end->out.w, in->h, in->w);
 }
 
 /* As many classes as the dataset has; of a run as many as it was started with. */
@@ -245,6 +183,8 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 				       .val_fraction = s->t.val_fraction,
 				       .seed = (uint64_t)s->t.seed,
 				       .skip_bad = s->t.on_bad_image == 1,
+				       .classes =
+					       s->spec.follows && !s->is_run ? 0 : s->spec.classes,
 				       .stop = s->env->stop};
 
 	ET_TRY(et_dataset_open(&s->ds, path, &conf, err));
@@ -257,8 +197,9 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 		s->val = ET_SPLIT_TEST;
 	if (et_dataset_skipped(s->ds))
 		et_log(s->env, ET_LOG_WARNING,
-		       "%zu pictures left out: their headers cannot be read",
-		       et_dataset_skipped(s->ds));
+		       "%zu pictures left out: their headers cannot be read%s",
+		       et_dataset_skipped(s->ds),
+		       et_dataset_has_masks(s->ds) ? ", or their masks do not fit" : "");
 	resolve_subset(s);
 	return et_session_class_weights(s, err);
 }
@@ -288,6 +229,7 @@ struct et_loader_conf et_session_loader(const struct et_session *s, enum et_spli
 		.shuffle = training,
 		.seed = (uint64_t)s->t.seed,
 		.skip_bad = s->t.on_bad_image == 1,
+		.ignore = s->spec.ignore_index,
 		.workers = et_machine_workers(s->env),
 		.depth = 2, /* one in use, one ahead */
 		.stop = s->env->stop};

@@ -11,7 +11,8 @@ bool et_step_too_small(const struct et_session *s, const struct et_batch *b)
 		if (node->bn_batch && b->n * (size_t)node->out.h * (size_t)node->out.w < 2)
 			return true;
 	}
-	return b->n == 0;
+	/* Nothing in it that counts: its mean loss would be 0 / 0. */
+	return et_loss_norm(&s->net.loss, b->n * b->rows, b->label) <= 0;
 }
 
 bool et_step_gradients(struct et_session *s, const struct et_batch *b, struct et_step *step)
@@ -20,7 +21,7 @@ bool et_step_gradients(struct et_session *s, const struct et_batch *b, struct et
 	struct et_rule rule = {.lr = (float)step->lr,
 			       .momentum = (float)s->t.momentum,
 			       .weight_decay = (float)s->t.weight_decay};
-	double norm = et_loss_norm(&s->net.loss, b->n, b->label);
+	double norm = et_loss_norm(&s->net.loss, b->n * b->rows, b->label);
 
 	et_net_zero_grad(&s->net);
 	for (size_t at = 0; at < b->n; at += micro) {
@@ -38,7 +39,8 @@ bool et_step_gradients(struct et_session *s, const struct et_batch *b, struct et
 		step->pass = pass;
 		step->pass.rule = NULL; /* once is enough */
 		double between = et_now();
-		et_net_loss(&s->net, &pass, b->label + at, norm > 0 ? norm : 1, true, &step->sum);
+		et_net_loss(&s->net, &pass, b->label + at * b->rows, norm > 0 ? norm : 1, true,
+			    &step->sum);
 		step->forward_s += between - begun;
 		step->backward_s += et_now() - between - s->net.update_s;
 		step->update_s += s->net.update_s;

@@ -10,12 +10,12 @@
 
 static double mean_loss(const struct et_state *st)
 {
-	return st->images ? st->loss_sum / (double)st->images : NAN;
+	return st->labels ? st->loss_sum / (double)st->labels : NAN;
 }
 
 static double mean_accuracy(const struct et_state *st)
 {
-	return st->images ? (double)st->correct / (double)st->images : NAN;
+	return st->labels ? (double)st->correct / (double)st->labels : NAN;
 }
 
 void et_trainer_report(struct et_trainer *t)
@@ -100,10 +100,15 @@ static int train_epoch(struct et_trainer *t, struct et_err *err)
 
 static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err)
 {
-	struct et_score score = {0};
+	struct et_score score = {.confusion = t->confusion};
+	int k = t->s->spec.classes;
 	double begun = et_now();
 
-	e->val_loss = e->val_accuracy = NAN;
+	e->val_loss = e->val_accuracy = e->val_miou = NAN;
+	if (t->confusion)
+		memset(t->confusion, 0, (size_t)k * (size_t)k * sizeof(*t->confusion));
+	for (int i = 0; t->iou && i < k; i++)
+		t->iou[i] = NAN;
 	if (!t->val)
 		return ET_OK;
 	int status = et_evaluate(t->s, t->val, &score, t->fit->progress, t->fit->arg, &t->p, err);
@@ -113,15 +118,41 @@ static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err
 	t->eval_s = et_now() - begun;
 	e->val_loss = score.loss;
 	e->val_accuracy = score.accuracy;
+	if (t->confusion)
+		e->val_miou = et_iou(t->confusion, k, t->iou);
 	t->state.skipped += score.skipped;
 	return ET_OK;
+}
+
+/* What segmentation has more: mean IoU, and that of each class; into t->cells. */
+static const char *iou_cells(struct et_trainer *t, const struct et_epoch *e)
+{
+	char cell[32], *at = t->cells;
+
+	if (!t->cells)
+		return "";
+	at += sprintf(at, ",%s", et_csv_cell("%.7g", e->val_miou, cell));
+	for (int i = 0; i < t->s->spec.classes; i++)
+		at += sprintf(at, ",%s", et_csv_cell("%.7g", t->iou[i], cell));
+	return t->cells;
+}
+
+static int write_epoch(struct et_trainer *t, const struct et_epoch *e, struct et_err *err)
+{
+	char c[5][32];
+
+	return et_csv_row(
+		&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64 "%s", e->epoch,
+		et_csv_cell("%.7g", e->loss, c[0]), et_csv_cell("%.7g", e->accuracy, c[1]),
+		et_csv_cell("%.7g", e->val_loss, c[2]), et_csv_cell("%.7g", e->val_accuracy, c[3]),
+		et_csv_cell("%.7g", e->lr, c[4]), e->seconds, e->images_per_s, e->skipped,
+		iou_cells(t, e));
 }
 
 static int finish_epoch(struct et_trainer *t, struct et_err *err)
 {
 	struct et_state *st = &t->state;
 	struct et_epoch e = {.epoch = st->epoch + 1, .seconds = st->seconds};
-	char c[5][32];
 
 	ET_TRY(evaluate(t, &e, err));
 	e.loss = mean_loss(st);
@@ -130,13 +161,9 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	uint64_t clock = et_trainer_clock(t);
 	e.lr = clock ? et_train_lr(&t->s->t, clock - 1, t->per_epoch) : NAN;
 	e.images_per_s = st->seconds > 0 ? (double)st->images / st->seconds : NAN;
-	ET_TRY(et_csv_row(&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64, e.epoch,
-			  et_csv_cell("%.7g", e.loss, c[0]), et_csv_cell("%.7g", e.accuracy, c[1]),
-			  et_csv_cell("%.7g", e.val_loss, c[2]),
-			  et_csv_cell("%.7g", e.val_accuracy, c[3]),
-			  et_csv_cell("%.7g", e.lr, c[4]), e.seconds, e.images_per_s, e.skipped));
+	ET_TRY(write_epoch(t, &e, err));
 
-	double judged = t->val ? e.val_accuracy : e.accuracy;
+	double judged = !t->val ? e.accuracy : t->confusion ? e.val_miou : e.val_accuracy;
 	e.best = st->best_epoch == 0 || judged > st->best_accuracy;
 	st->epoch++;
 	st->batch = 0;
@@ -144,9 +171,10 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	st->last_accuracy = e.accuracy;
 	st->last_val_loss = e.val_loss;
 	st->last_val_accuracy = e.val_accuracy;
+	st->last_val_miou = e.val_miou;
 	st->all_skipped += st->skipped;
 	st->loss_sum = st->seconds = 0;
-	st->correct = st->images = st->skipped = 0;
+	st->correct = st->images = st->labels = st->skipped = 0;
 	if (e.best) {
 		st->best_accuracy = judged;
 		st->best_epoch = e.epoch;

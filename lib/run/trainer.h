@@ -24,6 +24,10 @@ struct et_trainer {
 	uint64_t per_epoch;			/* batches */
 	double begun, rate_at;			/* of this call; of the current rate window */
 	uint64_t rate_images;
+	/* Of pixels; NULL where there is one label a picture. */
+	uint64_t *confusion;   /* [classes][classes] */
+	double *iou;	       /* [classes] */
+	char *cells;	       /* of a row of epochs.csv, what follows ET_EPOCHS_HEADER */
 	double step_s, eval_s; /* smoothed duration of a step; of the last evaluation */
 	uint64_t steps_here, images_here, skipped_here;
 };

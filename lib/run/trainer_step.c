@@ -65,7 +65,8 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 	if (!et_step_run(t->s, b, &step))
 		return diverged(t, b, &step, err);
 	st->step++;
-	st->loss_sum += step.sum.loss * (double)b->n;
+	st->loss_sum += step.sum.loss * (double)step.sum.rows;
+	st->labels += step.sum.rows;
 	st->correct += step.sum.correct;
 	st->images += b->n;
 	double took = et_now() - begun;

@@ -168,3 +168,30 @@ colour_spec() {
 	 "train": {"epochs": 10, "batch_size": 4, "lr": 0.02, "schedule": "constant"}}
 	END
 }
+
+# shapes DIR: 12 + 4 pictures of 16x16 with masks of 3 classes, from tests/cli/shapes.
+shapes() {
+	mkdir -p "$1"
+	cp -r "${CLI%/*}/shapes/images" "${CLI%/*}/shapes/masks" "${CLI%/*}/shapes/classes.txt" "$1"
+}
+
+# pixel_spec FILE: a network that gives logits for each of their pixels.
+pixel_spec() {
+	cat >"$1" <<-'END'
+	{"name": "pixels", "classes": 3,
+	 "input": {"channels": 3, "height": 16, "width": 16, "mean": 0.4, "std": 0.15},
+	 "layers": [
+	  {"name": "conv1", "type": "conv2d", "out_channels": 8, "kernel_size": 3, "padding": 1},
+	  {"type": "relu"},
+	  {"name": "conv2", "type": "conv2d", "out_channels": 16, "kernel_size": 3, "stride": 2,
+	   "padding": 1},
+	  {"name": "low", "type": "relu"},
+	  {"name": "conv3", "type": "conv2d", "out_channels": 16, "kernel_size": 3, "padding": 2,
+	   "dilation": 2},
+	  {"name": "far", "type": "relu"},
+	  {"name": "both", "type": "concat", "inputs": ["low", "far"]},
+	  {"name": "head", "type": "conv2d", "out_channels": 3, "kernel_size": 1},
+	  {"type": "upsample2d", "size": [16, 16], "mode": "bilinear"}],
+	 "train": {"epochs": 30, "batch_size": 4, "lr": 0.1}}
+	END
+}
