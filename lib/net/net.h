@@ -113,6 +113,7 @@ struct et_spec {
 	bool stretch;
 	double crop_pct;
 	int classes;
+	double width_mult;
 	bool follows; /* a layer is as wide as there are classes, whatever their number */
 	int n;
 	struct et_layer_desc *layers; /* composites expanded; the last one's output is the logits */
@@ -294,7 +295,7 @@ struct et_pass {
 };
 /* Floats of an image's features, by the training or evaluation program; 0: nothing to keep. */
 size_t et_net_features(const struct et_net *net, bool training);
-/* Returns the logits [n * rows, classes], valid until the next call. */
+/* Returns the logits [n * rows, classes], valid until the next call; et_net_loss() is one. */
 const float *et_net_forward(struct et_net *net, const struct et_pass *pass);
 /*
  * Loss of the last forward; with backward, adds to the gradients of the parameters that train.

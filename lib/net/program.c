@@ -308,7 +308,13 @@ static void place_gradients(struct maker *m)
 	struct et_program *p = m->p;
 	int n = m->n;
 
-	p->g[n] = new_slot(m, tensor_bytes(m, n), n, backward_time(m, n - 1));
+	/* The loss writes its gradient over the logits, which only a sigmoid wants again. */
+	if (p->y[n] >= 0 && m->last[n] == n && !m->net->unshared) {
+		p->g[n] = p->y[n];
+		extend(m, p->g[n], backward_time(m, n - 1));
+	} else {
+		p->g[n] = new_slot(m, tensor_bytes(m, n), n, backward_time(m, n - 1));
+	}
 	for (int i = n - 1; i >= 0; i--) {
 		const struct et_node *node = &m->net->nodes[i];
 		int now = backward_time(m, i);
@@ -441,7 +447,8 @@ int et_program_make(struct et_program **program, struct et_net *net, bool traini
 	if (!m.failed) {
 		m.p->live = et_slots_place(m.p->slots, m.p->n_slots);
 		for (int i = 0; i < m.p->n_slots; i++)
-			if (m.p->slots[i].begin < m.n && m.p->slots[i].end > m.n)
+			if (m.p->slots[i].begin < m.n && m.p->slots[i].end > m.n &&
+			    i != m.p->g[m.n])
 				m.p->saved += m.p->slots[i].bytes;
 		measure_work(&m);
 	}

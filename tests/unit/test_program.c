@@ -112,6 +112,52 @@ static int skipped(const struct et_net *net, const struct et_program *p)
 	return n;
 }
 
+/* The gradient of the logits takes their place, unless backward wants them again. */
+START_TEST(logits_overwritten)
+{
+	static const struct {
+		const char *layers;
+		bool shared;
+	} nets[] = {
+		{"{'type':'conv2d','out_channels':5,'kernel_size':1},"
+		 "{'type':'upsample2d','size':[9,8],'mode':'bilinear'}",
+		 true},
+		{"{'type':'conv2d','out_channels':5,'kernel_size':1},{'type':'relu'}", true},
+		{"{'type':'conv2d','out_channels':5,'kernel_size':1},{'type':'sigmoid'}", false},
+		{"{'type':'conv2d','out_channels':5,'kernel_size':1},{'type':'hardswish'}", true},
+	};
+	struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
+	struct et_rng r = num_rng(62, 0);
+	const float *x = num_normal(&r, (size_t)2 * 4 * 4 * 3);
+
+	for (size_t i = 0; i < ET_COUNT(nets); i++) {
+		struct net_setup setup = {.batch = 2};
+		float *grad[2];
+		double loss[2];
+		for (int k = 0; k < 2; k++) {
+			struct net_case t;
+			setup.unshared = k;
+			net_open(&t, &ctx, net_text(3, 4, 4, 5, nets[i].layers), &setup);
+			net_randomize(&t.net, 3);
+			const struct et_program *p = t.net.train;
+			ck_assert_msg((p->g[t.net.n] == p->y[t.net.n]) == (nets[i].shared && !k),
+				      "%s", nets[i].layers);
+			size_t rows = 2 * et_shape_count(t.net.nodes[t.net.n - 1].out) / 5;
+			struct et_rng l = num_rng(63, 0);
+			int32_t *label = net_labels(&t.net, &l, (int)rows);
+			loss[k] = net_step(&t.net, x, 2, label, 1);
+			const struct et_param *w = net_param(&t.net, "0.weight");
+			grad[k] = num_floats(w->count);
+			memcpy(grad[k], w->grad, w->count * sizeof(float));
+			if (k)
+				ck_assert_mem_eq(grad[0], grad[1], w->count * sizeof(float));
+			net_close(&t);
+		}
+		ck_assert_double_eq(loss[0], loss[1]);
+	}
+}
+END_TEST
+
 /* In evaluation a residual block is two convolutions and three live tensors. */
 START_TEST(fusion)
 {
@@ -483,6 +529,7 @@ Suite *suite_program(void)
 	tcase_add_test(tc, slots_by_hand);
 	tcase_add_test(tc, slots_random);
 	tcase_add_test(tc, fusion);
+	tcase_add_test(tc, logits_overwritten);
 	tcase_add_test(tc, made_again);
 	tcase_add_test(tc, beside_norm);
 	suite_add_tcase(s, tc);
