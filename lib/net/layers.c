@@ -57,15 +57,16 @@ static int check_shape(const char *name, struct et_shape s, struct et_err *err)
 	return ET_OK;
 }
 
-static int check_inputs(const char *name, const struct et_type *type, int n, struct et_err *err)
+static int check_inputs(const char *name, const char *type, int min, int max, int n,
+			struct et_err *err)
 {
-	if (n >= type->min_in && n <= type->max_in)
+	if (n >= min && n <= max)
 		return ET_OK;
-	if (type->min_in == type->max_in)
-		return et_fail(err, ET_EDATA, "layer %s: %s takes %d input%s, found %d", name,
-			       type->name, type->min_in, type->min_in == 1 ? "" : "s", n);
-	return et_fail(err, ET_EDATA, "layer %s: %s takes %d to %d inputs, found %d", name,
-		       type->name, type->min_in, type->max_in, n);
+	if (min == max)
+		return et_fail(err, ET_EDATA, "layer %s: %s takes %d input%s, found %d", name, type,
+			       min, min == 1 ? "" : "s", n);
+	return et_fail(err, ET_EDATA, "layer %s: %s takes %d to %d inputs, found %d", name, type,
+		       min, max, n);
 }
 
 int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_type *type,
@@ -82,7 +83,7 @@ int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_typ
 	for (int i = 0; i < spec->n; i++)
 		if (strcmp(spec->layers[i].name, name) == 0)
 			return name_taken(name, err);
-	ET_TRY(check_inputs(name, type, n_in, err));
+	ET_TRY(check_inputs(name, type->name, type->min_in, type->max_in, n_in, err));
 	for (int i = 0; i < n_in; i++)
 		shapes[i] = et_spec_shape(spec, in[i]);
 	d.out = shapes[0];
@@ -106,8 +107,8 @@ int et_spec_add(struct et_spec_builder *b, const char *name, const struct et_typ
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
 
-static int find_input(const struct et_spec_builder *b, const char *where, const char *name,
-		      int *layer, struct et_err *err)
+int et_spec_find(const struct et_spec_builder *b, const char *where, const char *key,
+		 const char *name, int *layer, struct et_err *err)
 {
 	if (strcmp(name, "input") == 0) {
 		*layer = -1;
@@ -122,8 +123,8 @@ static int find_input(const struct et_spec_builder *b, const char *where, const 
 	for (int i = 0; names && i < b->n_names; i++)
 		names[i] = b->names[i].name;
 	const char *near = names ? et_nearest(name, names, (size_t)b->n_names) : NULL;
-	int status = et_fail(err, ET_EDATA, "%s: inputs: no earlier layer is named '%.100s'%s%s%s",
-			     where, name, near ? " (did you mean '" : "", near ? near : "",
+	int status = et_fail(err, ET_EDATA, "%s: %s: no earlier layer is named '%.100s'%s%s%s",
+			     where, key, name, near ? " (did you mean '" : "", near ? near : "",
 			     near ? "'?)" : "");
 	free(names);
 	return status;
@@ -141,7 +142,7 @@ static int read_inputs(const struct et_spec_builder *b, const cJSON *o, const ch
 	}
 	if (cJSON_IsString(v)) {
 		*n_in = 1;
-		return find_input(b, where, v->valuestring, &in[0], err);
+		return et_spec_find(b, where, "inputs", v->valuestring, &in[0], err);
 	}
 	*n_in = 0;
 	if (!cJSON_IsArray(v) || !v->child)
@@ -152,28 +153,9 @@ static int read_inputs(const struct et_spec_builder *b, const cJSON *o, const ch
 			return et_fail(err, ET_EDATA, "%s: inputs: expected names", where);
 		if (*n_in == ET_IN_MAX)
 			return et_fail(err, ET_EDATA, "%s: inputs: more than %d", where, ET_IN_MAX);
-		ET_TRY(find_input(b, where, e->valuestring, &in[(*n_in)++], err));
+		ET_TRY(et_spec_find(b, where, "inputs", e->valuestring, &in[(*n_in)++], err));
 	}
 	return ET_OK;
-}
-
-/* ---- widths ---------------------------------------------------------------------------------- */
-
-int et_spec_width(const struct et_spec_builder *b, const cJSON *o, const char *where,
-		  const char *key, int64_t max, int64_t *v, struct et_err *err)
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-
-	if (!cJSON_IsString(item))
-		return et_json_int(o, where, key, 1, max, v, err);
-	if (strcmp(item->valuestring, "classes") != 0)
-		return et_fail(err, ET_EDATA,
-			       "%s: \"%s\": expected an integer from 1 to %d or \"classes\", found "
-			       "\"%.50s\"",
-			       where, key, (int)max, item->valuestring);
-	*v = b->spec->classes;
-	b->spec->follows = true;
-	return 1;
 }
 
 /* ---- one layer ------------------------------------------------------------------------------- */
@@ -188,7 +170,7 @@ static int known_keys(const cJSON *o, const char *where, const char *const *keys
 	return et_json_known_keys(o, where, known, n, err);
 }
 
-static int unknown_type(const char *where, const char *type, struct et_err *err)
+int et_spec_unknown_type(const char *where, const char *type, struct et_err *err)
 {
 	const char *names[64];
 	size_t n = 0;
@@ -215,6 +197,24 @@ int et_spec_check_name(const char *where, const char *key, const char *name, siz
 				       "allowed",
 				       where, key);
 	return ET_OK;
+}
+
+static int expand(struct et_spec_builder *b, const char *name, const struct et_composite *comp,
+		  const cJSON *o, const char *where, const int *in, int n_in, struct et_err *err)
+{
+	ET_TRY(check_inputs(name, comp->name, comp->min_in, comp->max_in, n_in, err));
+	return comp->expand(b, name, o, where, in, n_in, err);
+}
+
+static int primitive(struct et_spec_builder *b, const char *name, const struct et_type *type,
+		     const cJSON *o, const char *where, const int *in, int n_in, struct et_err *err)
+{
+	union et_attr u;
+
+	memset(&u, 0, sizeof(u));
+	if (type->parse)
+		ET_TRY(type->parse(b, o, where, &u, err));
+	return et_spec_add(b, name, type, in, n_in, &u, err);
 }
 
 int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position, struct et_err *err)
@@ -244,22 +244,15 @@ int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position, struc
 	const struct et_composite *comp = et_composite_find(type_name);
 	const struct et_type *type = et_type_find(type_name);
 	if (!comp && !type)
-		return unknown_type(where, type_name, err);
+		return et_spec_unknown_type(where, type_name, err);
 	ET_TRY(known_keys(o, where, comp ? comp->keys : type->keys, err));
 	ET_TRY(read_inputs(b, o, where, in, &n_in, err));
-	int layer;
-	if (comp) {
-		if (n_in != 1)
-			return et_fail(err, ET_EDATA, "%s: %s takes one input, found %d", where,
-				       type_name, n_in);
-		layer = comp->expand(b, name, o, where, in[0], err);
-	} else {
-		union et_attr u;
-		memset(&u, 0, sizeof(u));
-		if (type->parse)
-			ET_TRY(type->parse(b, o, where, &u, err));
-		layer = et_spec_add(b, name, type, in, n_in, &u, err);
-	}
+	cJSON *with = et_spec_with_defaults(b, o, type_name);
+	if (!with)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	int layer = comp ? expand(b, name, comp, with, where, in, n_in, err)
+			 : primitive(b, name, type, with, where, in, n_in, err);
+	cJSON_Delete(with);
 	ET_TRY(layer);
 	return et_spec_name(b, name, layer, err);
 }

@@ -120,7 +120,8 @@ static int check_used(const struct et_spec *spec, struct et_err *err)
 
 static int read_root(struct et_spec_builder *b, struct et_err *err)
 {
-	static const char *const keys[] = {"name", "input", "classes", "layers", "train"};
+	static const char *const keys[] = {"name",     "input",	 "classes", "width_mult",
+					   "defaults", "layers", "train"};
 	struct et_spec *spec = b->spec;
 	const char *name = "net";
 	int64_t classes = 0;
@@ -137,7 +138,11 @@ static int read_root(struct et_spec_builder *b, struct et_err *err)
 	if (!found)
 		return et_fail(err, ET_EDATA, "classes is missing");
 	spec->classes = (int)classes;
+	spec->width_mult = 1;
+	ET_TRY(et_json_num(spec->json, "spec", "width_mult", 0.01, 100, &spec->width_mult, err));
 	ET_TRY(read_input(spec, err));
+	ET_TRY(et_spec_check_defaults(cJSON_GetObjectItemCaseSensitive(spec->json, "defaults"),
+				      err));
 	const cJSON *layers = cJSON_GetObjectItemCaseSensitive(spec->json, "layers");
 	if (!cJSON_IsArray(layers))
 		return et_fail(err, ET_EDATA, "layers: expected an array");

@@ -33,12 +33,29 @@ int et_spec_name(struct et_spec_builder *b, const char *name, int layer,
 int et_spec_check_name(const char *where, const char *key, const char *name, size_t max,
 		       struct et_err *err) ET_MUST_CHECK;
 
+/* A layer by the name that `key` of `where` gives; -1 for "input". */
+int et_spec_find(const struct et_spec_builder *b, const char *where, const char *key,
+		 const char *name, int *layer, struct et_err *err) ET_MUST_CHECK;
+/* ET_EDATA, naming the nearest type. */
+int et_spec_unknown_type(const char *where, const char *type, struct et_err *err);
+
 /*
- * A layer's number of channels or features: an integer from 1 to max, or the text "classes". As
- * et_json_int().
+ * Keys of a layer, as et_json_int(). The width: an integer from 1 to max, or the text "classes".
+ * "out_channels" of a convolution or block: the same, a number scaled by the spec's width_mult or
+ * the layer's min_width_mult, whichever is larger. "size": one or two numbers, or those of a layer
+ * that is named.
  */
 int et_spec_width(const struct et_spec_builder *b, const cJSON *o, const char *where,
 		  const char *key, int64_t max, int64_t *v, struct et_err *err) ET_MUST_CHECK;
+int et_spec_channels(const struct et_spec_builder *b, const cJSON *o, const char *where,
+		     int64_t max, int64_t *v, struct et_err *err) ET_MUST_CHECK;
+int et_spec_size(const struct et_spec_builder *b, const cJSON *o, const char *where, int size[2],
+		 struct et_err *err) ET_MUST_CHECK;
+
+/* The object "defaults" of a spec: types and their keys are known. May be NULL. */
+int et_spec_check_defaults(const cJSON *defaults, struct et_err *err) ET_MUST_CHECK;
+/* A copy of a layer with what it leaves to the defaults of its type; NULL: out of memory. */
+cJSON *et_spec_with_defaults(const struct et_spec_builder *b, const cJSON *o, const char *type);
 
 /* Reads element `position` of the array of layers. */
 int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position,
@@ -48,9 +65,10 @@ int et_spec_layer(struct et_spec_builder *b, const cJSON *o, int position,
 struct et_composite {
 	const char *name;
 	const char *const *keys;
+	int min_in, max_in;
 	/* Appends the layers; returns the index of the last or a negative status. */
 	int (*expand)(struct et_spec_builder *b, const char *name, const cJSON *o,
-		      const char *where, int in, struct et_err *err);
+		      const char *where, const int *in, int n_in, struct et_err *err);
 };
 const struct et_composite *et_composite_find(const char *name);
 const struct et_composite *et_composite_at(size_t i);

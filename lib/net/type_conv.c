@@ -7,8 +7,9 @@
 #define CHANNELS_MAX (1 << 20)
 #define KERNEL_MAX   63
 
-static const char *const conv_keys[] = {"out_channels", "kernel_size", "stride", "padding",
-					"dilation",	"groups",      "bias",	 NULL};
+static const char *const conv_keys[] = {"out_channels", "min_width_mult", "kernel_size",
+					"stride",	"padding",	  "dilation",
+					"groups",	"bias",		  NULL};
 
 static int parse_conv(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
 		      union et_attr *u, struct et_err *err)
@@ -17,7 +18,7 @@ static int parse_conv(const struct et_spec_builder *b, const struct cJSON *o, co
 	int64_t out = 0, groups = 1;
 	int kernel[2] = {0, 0}, stride[2] = {1, 1}, padding[2] = {0, 0}, dilation[2] = {1, 1};
 
-	int has_out = et_spec_width(b, o, where, "out_channels", CHANNELS_MAX, &out, err);
+	int has_out = et_spec_channels(b, o, where, CHANNELS_MAX, &out, err);
 	ET_TRY(has_out);
 	int has_kernel = et_json_pair(o, where, "kernel_size", 1, KERNEL_MAX, kernel, err);
 	ET_TRY(has_kernel);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "net/onnx.h"
+#include "net/spec.h"
 
 static const char *const max_keys[] = {"kernel_size", "stride", "padding", "ceil_mode", NULL};
 static const char *const avg_keys[] = {"kernel_size",	    "stride", "padding", "ceil_mode",
@@ -148,11 +149,10 @@ static const char *const up_keys[] = {"size", "scale_factor", "mode", NULL};
 static int up_parse(const struct et_spec_builder *b, const struct cJSON *o, const char *where,
 		    union et_attr *u, struct et_err *err)
 {
-	(void)b;
 	int size[2] = {0, 0};
 	const char *mode = "nearest";
 
-	int by_size = et_json_pair(o, where, "size", 1, 8192, size, err);
+	int by_size = et_spec_size(b, o, where, size, err);
 	ET_TRY(by_size);
 	int by_scale = et_json_num(o, where, "scale_factor", 0.01, 256, &u->up.scale, err);
 	ET_TRY(by_scale);

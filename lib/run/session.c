@@ -31,6 +31,7 @@ static int check_modes(const struct et_session *s, struct et_err *err)
 static int check_batch_norm(const struct et_session *s, struct et_err *err)
 {
 	int micro = et_session_micro(s);
+	bool by_batch = false;
 
 	for (int i = 0; i < s->net.n; i++) {
 		const struct et_node *node = &s->net.nodes[i];
@@ -49,12 +50,12 @@ static int check_batch_norm(const struct et_session *s, struct et_err *err)
 				       "channel from one value; use "
 				       "--bn frozen, or a larger batch",
 				       node->name);
-		if (s->t.batch_size == 1)
-			et_log(s->env, ET_LOG_WARNING,
-			       "batch_size 1 with batch norm on batch statistics: use --bn frozen "
-			       "when fine-tuning");
-		return ET_OK;
+		by_batch = true;
 	}
+	if (by_batch && s->t.batch_size == 1)
+		et_log(s->env, ET_LOG_WARNING,
+		       "batch_size 1 with batch norm on batch statistics: use --bn frozen "
+		       "when fine-tuning");
 	return ET_OK;
 }
 

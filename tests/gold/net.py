@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Golden numbers of whole nets from PyTorch, beside this file:
 
-net-resnet18.txt, net-mobilenet_v2.txt   names and shapes of torchvision's state_dict (the other
-                                         net-*.txt list what is in files of pretrained weights)
+net-NAME.txt                             names and shapes of torchvision's state_dict, or of the networks
+                                         in seg.py (those of mcunet-5fps, proxyless-w0.3, mbv2-w0.35 and
+                                         deeplabv3_mnv2_voc list what is in files of pretrained weights)
 net-step.safetensors                     one step: logits, loss, gradients, running statistics
+net-heads.safetensors                    the same of segmentation: heads, dilated blocks, labels by pixel
 net-train.safetensors                    several steps of each optimizer: losses, final weights
 net-state.safetensors                    a plain state_dict; its logits are a case of net-step
 
@@ -27,6 +29,7 @@ from torch import nn
 from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.models.resnet import BasicBlock
 
+import seg
 from ops import Gold
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -39,12 +42,32 @@ def basic_block(c, d):
     short = None
     if stride != 1 or c != out:
         short = nn.Sequential(nn.Conv2d(c, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-    return BasicBlock(c, out, stride, short), out
+    block, dilation = BasicBlock(c, out, stride, short), d.get("dilation", 1)
+    for conv, e in (block.conv1, d.get("first_dilation", dilation)), (block.conv2, dilation):
+        conv.dilation = conv.padding = (e, e)
+    return block, out
 
 
 def inverted_residual(c, d):
     out = d["out_channels"]
-    return InvertedResidual(c, out, d.get("stride", 1), d.get("expand_ratio", 6)), out
+    block = InvertedResidual(c, out, d.get("stride", 1), d.get("expand_ratio", 6))
+    for m in block.modules():
+        if isinstance(m, nn.Conv2d) and m.groups > 1:
+            m.dilation = m.padding = (d.get("dilation", 1),) * 2
+    return block, out
+
+
+def head(make):
+    def made(c, d):
+        options = {k: v for k, v in d.items() if k not in ("name", "type", "inputs")}
+        out = options.pop("out_channels")
+        return make(c, out, **options), out
+    return made
+
+
+COMPOSITE = {"basic_block": basic_block, "inverted_residual": inverted_residual,
+             "fcn": head(seg.fcn_head), "aspp": head(seg.aspp_head), "psp": head(seg.PSPHead),
+             "uper": head(seg.UPerHead)}
 
 
 class Gate(nn.Module):
@@ -123,9 +146,12 @@ class Net(nn.Module):
                 continue
             inputs = d.get("inputs", [last])
             inputs = [inputs] if isinstance(inputs, str) else inputs
-            c = probe[inputs[0]].shape[1]
-            composite = {"basic_block": basic_block, "inverted_residual": inverted_residual}
-            module, _ = composite.get(d["type"], primitive)(c, d)
+            c = [probe[k].shape[1] for k in inputs]
+            d = {k: spec["classes"] if v == "classes" else v for k, v in d.items()}
+            if isinstance(d.get("size"), str):
+                d["size"] = list(probe[d["size"]].shape[2:])
+            make = COMPOSITE.get(d["type"], primitive)
+            module, _ = make(c if d["type"] == "uper" else c[0], d)
             self.attach(name, module)
             # Flatten and linear leave the maps of 1x1 that specs have.
             run = Vector(module) if d["type"] in ("flatten", "linear") else module
@@ -147,7 +173,8 @@ class Net(nn.Module):
         values = {"input": x}
         for run, inputs, name in self.steps:
             values[name] = run(*[values[k] for k in inputs])
-        return values[self.last].flatten(1)
+        out = values[self.last]
+        return out.flatten(1) if out.shape[2:] == (1, 1) else out
 
 
 def freeze_norms(net):
@@ -237,6 +264,28 @@ def small():
         {"name": "fc", "type": "linear", "out_features": 4}]}
 
 
+def heads(head):
+    return {"input": {"channels": 3, "height": 13, "width": 11}, "classes": 4, "layers": [
+        {"name": "conv1", "type": "conv2d", "out_channels": 6, "kernel_size": 3, "stride": 2, "padding": 1,
+         "bias": False},
+        {"name": "bn1", "type": "batchnorm2d"},
+        {"type": "relu"},
+        {"name": "layer1.0", "type": "basic_block", "out_channels": 6},
+        {"name": "layer2.0", "type": "basic_block", "out_channels": 8, "stride": 2},
+        {"name": "layer3.0", "type": "basic_block", "out_channels": 8, "first_dilation": 1, "dilation": 2},
+        {"name": "ir", "type": "inverted_residual", "out_channels": 12, "expand_ratio": 2, "dilation": 3},
+        {"name": "classifier", "out_channels": "classes", "dropout": 0, **head},
+        {"name": "resize", "type": "upsample2d", "size": "input", "mode": "bilinear"},
+        {"type": "softmax-cross-entropy", "ignore_index": 255}]}
+
+
+HEADS = {"fcn": {"type": "fcn"},
+         "aspp": {"type": "aspp", "channels": 4, "rates": [2, 7]},
+         "psp": {"type": "psp", "channels": 4, "pool_scales": [1, 2, 3]},
+         "uper": {"type": "uper", "channels": 4, "pool_scales": [1, 3],
+                  "inputs": ["layer1.0", "layer2.0", "ir"]}}
+
+
 # ---- cases ---------------------------------------------------------------------------------------
 
 def add_case(g, name, op, spec, values, tensors, **groups):
@@ -255,7 +304,10 @@ def step(g, name, spec, n, frozen=False, smoothing=0.0, weighted=False):
     shape, k = spec["input"], spec["classes"]
     x = torch.randn(n, shape["channels"], shape["height"], shape["width"]).double().requires_grad_()
     label = torch.randint(0, k, (n,))
-    if net.ignore >= 0:
+    if net.ignore == 255:
+        label = torch.randint(0, k, (n, shape["height"], shape["width"]))
+        label[torch.rand(label.shape) < 0.1] = 255
+    elif net.ignore >= 0:
         label[0], label[1:] = net.ignore, label[1:] % net.ignore
     weight = (torch.rand(k) * 2 + 0.1).double() if weighted else None
     before = {key: v.clone() for key, v in floats(net.state_dict()).items()}
@@ -307,9 +359,32 @@ def train(g, name, optimizer, steps, n, lr, lr_min, clip, frozen=False, **option
              p=before, end=floats(net.state_dict()))
 
 
+SIDES = {"resnet18": 224, "resnet34": 224, "mobilenet_v2": 224, "resnet20-cifar": 32,
+         "deeplabv3-mobilenet_v2": 257, "pspnet-mobilenet_v2": 257}
+
+
+def multiply_adds(net, side):
+    """Of one picture, in convolutions and linear layers."""
+    total = 0
+
+    def count(m, x, y):
+        nonlocal total
+        total += y.numel() * m.weight[0].numel()
+    for m in net.modules():
+        if isinstance(m, (nn.Conv2d, nn.Linear)):
+            m.register_forward_hook(count)
+    with torch.no_grad():
+        net.eval()(torch.zeros(1, 3, side, side))
+    return total
+
+
 def write_lists():
-    for model in "resnet18", "mobilenet_v2":
-        state = getattr(torchvision.models, model)().state_dict()
+    nets = {m: getattr(torchvision.models, m)() for m in ("resnet18", "resnet34", "mobilenet_v2")}
+    nets["resnet20-cifar"] = seg.resnet20_cifar()
+    nets.update((name, make(21)) for name, make in seg.NETS.items())
+    for model, net in nets.items():
+        state = net.state_dict()
+        print(model, sum(p.numel() for p in net.parameters()), multiply_adds(net, SIDES.get(model, 256)))
         with open(os.path.join(HERE, f"net-{model}.txt"), "w") as f:
             for key, v in state.items():
                 f.write(f"{key} [{','.join(map(str, v.shape))}]\n")
@@ -323,6 +398,11 @@ def write_all():
     step(g, "smooth", residual(), 4, smoothing=0.1, weighted=True)
     step(g, "lenet", lenet(), 5)
     net, x = step(g, "state", residual(), 2, frozen=True)
+    g.write()
+    g = Gold("net-heads")
+    for name, head in HEADS.items():
+        step(g, name, heads(head), 3)
+    step(g, "frozen", heads(HEADS["uper"]), 2, frozen=True, smoothing=0.1, weighted=True)
     g.write()
     g = Gold("net-state")
     for key, v in net.state_dict().items():

@@ -203,9 +203,18 @@ static const struct {
 	{"mcunet-5fps", 630224, 22613504, NULL},
 	{"proxyless-w0.3", 423232, 18715904, NULL},
 	{"mbv2-w0.35", 357448, 16758912, NULL},
+	{"resnet34", 21797672, 3663761408, NULL},
+	{"resnet20-cifar", 272474, 40813184, NULL},
+	{"fcn-resnet18", 11769301, 12639141888, NULL},
+	{"deeplabv3-resnet18", 15904085, 16735666176, NULL},
+	{"pspnet-resnet18", 12622293, 13246398464, NULL},
+	{"upernet-resnet18", 13713621, 16660430848, NULL},
+	{"deeplabv3-mobilenet_v2", 5113877, 5537876672, NULL},
+	{"pspnet-mobilenet_v2", 2938005, 3083616320, NULL},
+	{"deeplabv3_mnv2_voc", 2112789, 2272758464, NULL},
 };
 
-/* tests/gold/net-NAME.txt: of torchvision's state_dict, or of the file of pretrained weights. */
+/* tests/gold/net-NAME.txt: of torchvision's or seg.py's state_dict, or of pretrained weights. */
 static const char *list_of(const char *name)
 {
 	static char path[100];
@@ -225,6 +234,40 @@ START_TEST(torchvision)
 		if (spec_parse(&spec, net_text(3, 224, 224, 1000, layers), &err) < 0)
 			ck_abort_msg("%s", err.text);
 		check_net(&spec, list_of(nets[i].name), nets[i].weights, nets[i].mac);
+		et_spec_free(&spec);
+	}
+}
+END_TEST
+
+/* MobileNetV2 as torchvision has it for a width_mult. */
+START_TEST(widths)
+{
+	static const struct {
+		const char *mult;
+		size_t weights;
+	} want[] = {{"0.35", 1677128}, {"0.5", 1968680}, {"1", 3504872}, {"1.4", 6108776}};
+	char layers[8000], *last;
+
+	mobilenet_v2(layers);
+	last = strstr(layers, "'out_channels':1280");
+	memmove(last + 21, last, strlen(last) + 1);
+	memcpy(last, "'min_width_mult':1.0,", 21);
+	for (size_t i = 0; i < ET_COUNT(want); i++) {
+		struct et_ctx ctx = {.k = et_kern_select("generic"), .threads = 1};
+		struct et_spec spec;
+		struct et_net net;
+		size_t found = 0;
+		char text[9000];
+		snprintf(text, sizeof(text), "{'width_mult':%s,%s", want[i].mult,
+			 net_text(3, 224, 224, 1000, layers) + 1);
+		if (spec_parse(&spec, net_quotes(text), &err) < 0 ||
+		    et_net_build(&net, &spec, &ctx, &err) < 0)
+			ck_abort_msg("%s", err.text);
+		for (int k = 0; k < net.n_params; k++)
+			if (net.params[k].kind != ET_PARAM_RUNNING)
+				found += net.params[k].count;
+		ck_assert_uint_eq(found, want[i].weights);
+		et_net_free(&net);
 		et_spec_free(&spec);
 	}
 }
@@ -253,6 +296,7 @@ TCase *tcase_blocks(void)
 	tcase_add_test(tc, expansion);
 	tcase_add_test(tc, variants);
 	tcase_add_test(tc, torchvision);
+	tcase_add_test(tc, widths);
 	tcase_add_test(tc, configs);
 	return tc;
 }

@@ -84,7 +84,8 @@ static float *read_f32(const struct et_st *st, const char *name, size_t n)
 static void check_file(const struct gold_case *c, const struct et_net *net, int n)
 {
 	struct et_st st;
-	size_t input = (size_t)n * et_shape_count(net->input), k = (size_t)(n * net->classes);
+	size_t input = (size_t)n * et_shape_count(net->input),
+	       k = (size_t)n * et_shape_count(net->nodes[net->n - 1].out);
 	size_t expected = 3;
 
 	MUST(et_st_open(&st, scratch_path("g"), &err));
@@ -146,9 +147,16 @@ static void check_case(const struct gold_case *c)
 		/* The file's are 64 bits wide. */
 		{{"target", ET_I64, 1, {(uint64_t)n}}, NULL},
 	};
-	int64_t label[64];
-	const int32_t *narrow = gold_i32(c, "label", (size_t)n);
-	for (int i = 0; i < n; i++)
+	const struct et_shape end = t.net.nodes[t.net.n - 1].out;
+	size_t rows = (size_t)n * (size_t)end.h * (size_t)end.w;
+	if (end.h > 1) {
+		batch[1].out.rank = 3;
+		batch[1].out.shape[1] = (uint64_t)end.h;
+		batch[1].out.shape[2] = (uint64_t)end.w;
+	}
+	int64_t *label = num_alloc(rows, sizeof(*label));
+	const int32_t *narrow = gold_i32(c, "label", rows);
+	for (size_t i = 0; i < rows; i++)
 		label[i] = narrow[i];
 	batch[1].data = label;
 
@@ -178,6 +186,7 @@ static void check_case(const struct gold_case *c)
 START_TEST(torch)
 {
 	gold_each("net-step", "step", 5, check_case);
+	gold_each("net-heads", "step", 5, check_case);
 }
 END_TEST
 

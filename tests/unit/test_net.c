@@ -32,18 +32,20 @@ static void check_step(const struct gold_case *c)
 		struct et_pass pass = {.x = net_gold_pictures(c, &t.net, "x", setup.batch),
 				       .n = setup.batch,
 				       .training = true};
-		size_t n = (size_t)pass.n, k = (size_t)t.net.classes;
+		struct et_shape end = t.net.nodes[t.net.n - 1].out;
+		int k = t.net.classes;
+		size_t pixels = (size_t)end.h * (size_t)end.w, n = (size_t)pass.n * pixels;
 		int32_t *label = gold_i32(c, "label", n);
 		const float *want = gold_f32(c, "loss", 1);
 
 		et_net_zero_grad(&t.net);
 		net_gold_check("logits", et_net_forward(&t.net, &pass),
-			       gold_f32(c, "logits", n * k), n * k, 2e-5);
+			       gold_nhwc(c, "logits", pass.n, pixels, k), n * (size_t)k, 2e-5);
 		et_net_loss(&t.net, &pass, label, et_loss_norm(&t.net.loss, n, label), true, &sum);
 		ck_assert_double_le(fabs(sum.loss - (double)*want), 1e-5 * fabs((double)*want));
 		net_gold_check("dx", et_net_input_grad(&t.net),
 			       net_gold_pictures(c, &t.net, "dx", pass.n),
-			       n * et_shape_count(t.net.input), 2e-5);
+			       (size_t)pass.n * et_shape_count(t.net.input), 2e-5);
 		for (int i = 0; i < t.net.n_params; i++) {
 			struct et_param *p = &t.net.params[i];
 			if (p->train)
@@ -57,7 +59,7 @@ static void check_step(const struct gold_case *c)
 		}
 		pass.training = false;
 		net_gold_check("logits in evaluation", et_net_forward(&t.net, &pass),
-			       gold_f32(c, "eval", n * k), n * k, 2e-5);
+			       gold_nhwc(c, "eval", pass.n, pixels, k), n * (size_t)k, 2e-5);
 		num_check_guards();
 		net_close(&t);
 	}
@@ -66,6 +68,7 @@ static void check_step(const struct gold_case *c)
 START_TEST(torch_step)
 {
 	gold_each("net-step", "step", 5, check_step);
+	gold_each("net-heads", "step", 5, check_step);
 }
 END_TEST
 

@@ -89,6 +89,13 @@ START_TEST(shapes)
 		{"{'name':'t','type':'upsample2d','scale_factor':2}", 22, 16, 3},
 		{"{'name':'t','type':'upsample2d','scale_factor':0.5,'mode':'bilinear'}", 5, 4, 3},
 		{"{'name':'t','type':'upsample2d','size':[30,8],'mode':'nearest'}", 30, 8, 3},
+		{"{'name':'p','type':'maxpool2d','kernel_size':2},"
+		 "{'name':'t','type':'upsample2d','size':'input'}",
+		 11, 8, 3},
+		{"{'name':'p','type':'maxpool2d','kernel_size':2},{'type':'maxpool2d','kernel_size'"
+		 ":"
+		 "2},{'name':'t','type':'upsample2d','size':'p','mode':'bilinear'}",
+		 5, 4, 3},
 		{"{'name':'t','type':'flatten'}", 1, 1, 264},
 		{"{'name':'r','type':'relu'},{'name':'t','type':'add','inputs':['r','input']}", 11,
 		 8, 3},
@@ -228,6 +235,31 @@ START_TEST(wrong_roots)
 		 "n.json: spec: \"name\": expected a string, found 3"},
 		{"{'input':{'channels':3,'height':8,'width':8},'classes':0,'layers':[]}",
 		 "n.json: spec: \"classes\": expected an integer from 1 to 1048576, found 0"},
+		{HEAD "'width_mult':0,'layers':[]}",
+		 "n.json: spec: \"width_mult\": expected a number from 0.01 to 100, found 0"},
+		{HEAD "'width_mult':'half','layers':[]}",
+		 "n.json: spec: \"width_mult\": expected a number from 0.01 to 100, found "
+		 "\"half\""},
+		{HEAD "'width_mult':50,'layers':[{'type':'conv2d','out_channels':1000000,"
+		      "'kernel_size':1}]}",
+		 "n.json: layer 0: out_channels: 1000000 times width_mult 50 is more than 1048576"},
+		{HEAD "'defaults':[],'layers':[]}",
+		 "n.json: defaults: expected an object of types"},
+		{HEAD "'defaults':{'conv2':{}},'layers':[]}",
+		 "n.json: defaults: unknown type 'conv2' (did you mean 'conv2d'?)"},
+		{HEAD "'defaults':{'conv2d':3},'layers':[]}",
+		 "n.json: defaults: conv2d: expected an object, found 3"},
+		{HEAD "'defaults':{'conv2d':{'name':'a'}},'layers':[]}",
+		 "n.json: defaults: conv2d: unknown key \"name\""},
+		{HEAD "'defaults':{'conv2d':{'kernelsize':3}},'layers':[]}",
+		 "n.json: defaults: conv2d: unknown key \"kernelsize\"; did you mean "
+		 "\"kernel_size\"?"},
+		{HEAD "'defaults':{'relu':{'p':3}},'layers':[]}",
+		 "n.json: defaults: relu: unknown key \"p\""},
+		{HEAD "'defaults':{'conv2d':{'stride':0}},'layers':[{'type':'conv2d',"
+		      "'out_channels':3,'kernel_size':1}]}",
+		 "n.json: layer 0: \"stride\": expected an integer from 1 to 64, or an array of "
+		 "two, found 0"},
 		{"{'classes':10,'layers':[]}",
 		 "n.json: input: expected an object with channels, height and width"},
 		{"{'input':3" REST,
@@ -368,5 +400,6 @@ Suite *suite_spec(void)
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, tcase_layers());
 	suite_add_tcase(s, tcase_blocks());
+	suite_add_tcase(s, tcase_heads());
 	return s;
 }

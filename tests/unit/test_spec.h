@@ -6,6 +6,7 @@
 
 TCase *tcase_layers(void);
 TCase *tcase_blocks(void);
+TCase *tcase_heads(void);
 
 /* et_spec_parse() of an exact copy, as n.json. */
 int spec_parse(struct et_spec *spec, const char *text, struct et_err *err);
