@@ -83,17 +83,15 @@ static int add_note(struct et_info *info, const char *key, const char *value, st
 	return n->key && n->value ? ET_OK : nomem(err);
 }
 
-/* Texts of run.json that say where a run comes from. */
-static int add_origin(struct et_info *info, const struct cJSON *json, struct et_err *err)
+/* Where a run comes from. */
+static int add_origin(struct et_info *info, const struct et_run_info *run, struct et_err *err)
 {
-	static const char *const keys[] = {"version", "data", "init"};
+	const cJSON *version = cJSON_GetObjectItemCaseSensitive(run->json, "version");
 
-	for (size_t i = 0; i < ET_COUNT(keys); i++) {
-		const cJSON *v = cJSON_GetObjectItemCaseSensitive(json, keys[i]);
-		if (cJSON_IsString(v))
-			ET_TRY(add_note(info, keys[i], v->valuestring, err));
-	}
-	return ET_OK;
+	if (cJSON_IsString(version))
+		ET_TRY(add_note(info, "version", version->valuestring, err));
+	ET_TRY(add_note(info, "data", run->data, err));
+	return run->init ? add_note(info, "init", run->init, err) : ET_OK;
 }
 
 /* How far it has come, by what its newest weights say of themselves. */
@@ -124,7 +122,7 @@ static int describe_run(struct et_session *s, const struct et_info_request *requ
 	s->has_init = run->init != NULL;
 	ET_TRY(et_spec_parse(&s->spec, run->spec_text, strlen(run->spec_text), request->path, err));
 	ET_TRY(et_session_net(s, run->train, request->conf, err));
-	ET_TRY(add_origin(info, run->json, err));
+	ET_TRY(add_origin(info, run, err));
 	return add_progress(info, request->path, err);
 }
 
