@@ -26,6 +26,10 @@ static inline size_t et_ceil_div(size_t a, size_t b)
 {
 	return (a + b - 1) / b;
 }
+static inline size_t et_round_up(size_t n, size_t to)
+{
+	return et_ceil_div(n, to) * to;
+}
 
 /* ---- arenas ---------------------------------------------------------------------------------- */
 

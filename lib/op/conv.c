@@ -60,16 +60,7 @@ static void forward_wino(const struct et_ctx *x, const struct et_conv *g, int m,
 			 const struct et_epilogue *epi, float *y, struct et_arena *work)
 {
 	struct et_wino_rows r = {
-		.m = m,
-		.n = n,
-		.h = g->h,
-		.w = g->w,
-		.c = g->c,
-		.ph = g->ph,
-		.pw = g->pw,
-		.p = g->p,
-		.q = g->q,
-		.k = g->k,
+		.s = et_wino_shape(g, n, m),
 		.src = in,
 		.pro = pro,
 		.weights = w,

@@ -78,21 +78,12 @@ static void data_phase(const struct et_ctx *x, const struct et_conv *g, int n, c
 	}
 }
 
-/* The convolution of dy with the filters turned round: what was padding is what is missing of 2. */
+/* The convolution of dy with the filters turned round. */
 static void data_wino(const struct et_ctx *x, const struct et_conv *g, int m, int n,
 		      const float *dy, const float *w, float *dx, struct et_arena *work)
 {
 	struct et_wino_rows r = {
-		.m = m,
-		.n = n,
-		.h = g->p,
-		.w = g->q,
-		.c = g->k,
-		.ph = 2 - g->ph,
-		.pw = 2 - g->pw,
-		.p = g->h,
-		.q = g->w,
-		.k = g->c,
+		.s = et_wino_turned(g, n, m),
 		.src = dy,
 		.weights = w,
 		.back = true,
@@ -135,16 +126,7 @@ static void weight_wino(const struct et_ctx *x, const struct et_conv *g, int m, 
 			struct et_arena *work)
 {
 	struct et_wino_sum s = {
-		.m = m,
-		.n = n,
-		.h = g->h,
-		.w = g->w,
-		.c = g->c,
-		.ph = g->ph,
-		.pw = g->pw,
-		.p = g->p,
-		.q = g->q,
-		.k = g->k,
+		.s = et_wino_shape(g, n, m),
 		.src = in,
 		.pro = pro,
 		.dy = dy,

@@ -20,11 +20,6 @@ size_t et_wino_cache(const struct et_kern *k)
 /* Input transformed at a time when going by filters, in floats: memory against filters' work. */
 #define SPAN_FLOATS (2 * 1024 * 1024)
 
-static size_t round_up(size_t n, size_t to)
-{
-	return et_ceil_div(n, to) * to;
-}
-
 /* ---- products -------------------------------------------------------------------------------- */
 
 /* Products of some taps of panels of tiles with panels of filters, of one depth block. */
@@ -75,7 +70,7 @@ static size_t weight_tap(const struct et_wino_job *j)
 static size_t filters_at(const struct et_wino_job *j, size_t kp, size_t d)
 {
 	size_t taps = (size_t)j->taps, nr = (size_t)j->x->k->nr;
-	return (kp * (size_t)j->g->c + d * j->depth) * taps * nr;
+	return (kp * (size_t)j->g->s.c + d * j->depth) * taps * nr;
 }
 
 /* A unit is ET_WINO_CHUNK depths of an output panel. */
@@ -83,7 +78,7 @@ static void filter_units(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct et_wino_job *j = arg;
 	const struct et_kern *k = j->x->k;
-	size_t nr = (size_t)k->nr, c = (size_t)j->g->c, chunks = et_ceil_div(c, ET_WINO_CHUNK);
+	size_t nr = (size_t)k->nr, c = (size_t)j->g->s.c, chunks = et_ceil_div(c, ET_WINO_CHUNK);
 	size_t ws = ET_WINO_CHUNK * nr;
 	float w[9 * ET_WINO_CHUNK * ET_NR_MAX];
 	(void)thread;
@@ -95,7 +90,7 @@ static void filter_units(void *arg, size_t begin, size_t end, int thread)
 
 		et_wino_pack_filters(j, kp * nr, from, n, w, ws);
 		for (int r = 0; r < j->n; r++)
-			k->wino_filter(j->g->m, r, n * nr, w, ws, u + (size_t)(r * j->n) * tap,
+			k->wino_filter(j->g->s.m, r, n * nr, w, ws, u + (size_t)(r * j->n) * tap,
 				       tap);
 	}
 }
@@ -103,7 +98,7 @@ static void filter_units(void *arg, size_t begin, size_t end, int thread)
 static void tile_blocks(void *arg, size_t begin, size_t end, int thread)
 {
 	const struct et_wino_job *j = arg;
-	size_t mr = (size_t)j->x->k->mr, nr = (size_t)j->x->k->nr, kn = (size_t)j->g->k;
+	size_t mr = (size_t)j->x->k->mr, nr = (size_t)j->x->k->nr, kn = (size_t)j->g->s.k;
 	float *v = j->v + (size_t)thread * j->v_stride, *m = j->m + (size_t)thread * j->m_stride;
 
 	for (size_t t0 = begin; t0 < end; t0 += j->block) {
@@ -181,7 +176,7 @@ static void filter_blocks(void *arg, size_t begin, size_t end, int thread)
 					.acc = d > 0,
 				};
 				for (size_t c = 0; c < cols; c += nr)
-					j->x->k->wino_filter(j->g->m, r, len * nr,
+					j->x->k->wino_filter(j->g->s.m, r, len * nr,
 							     w + c / nr * w_panel, ws,
 							     u + c / nr * p.u_panel, u_tap);
 				multiply(j, &p);
@@ -198,17 +193,17 @@ static void lay_out(struct et_wino_job *j)
 {
 	const struct et_wino_rows *g = j->g;
 	const struct et_kern *k = j->x->k;
-	size_t mr = (size_t)k->mr, c = (size_t)g->c, taps;
+	size_t mr = (size_t)k->mr, c = (size_t)g->s.c, taps;
 
-	j->n = g->m + 2;
+	j->n = g->s.m + 2;
 	j->taps = j->n * j->n;
 	taps = (size_t)j->taps;
-	j->th = (g->p + g->m - 1) / g->m;
-	j->tw = (g->q + g->m - 1) / g->m;
-	j->tiles = (size_t)g->n * (size_t)j->th * (size_t)j->tw;
+	j->th = (g->s.p + g->s.m - 1) / g->s.m;
+	j->tw = (g->s.q + g->s.m - 1) / g->s.m;
+	j->tiles = (size_t)g->s.n * (size_t)j->th * (size_t)j->tw;
 	j->depths = et_ceil_div(c, (size_t)k->kc);
-	j->depth = j->depths > 1 ? round_up(et_ceil_div(c, j->depths), ET_WINO_CHUNK) : c;
-	j->slot = round_up(j->depth, (size_t)k->vl);
+	j->depth = j->depths > 1 ? et_round_up(et_ceil_div(c, j->depths), ET_WINO_CHUNK) : c;
+	j->slot = et_round_up(j->depth, (size_t)k->vl);
 
 	/* As many taps as fit lie side by side in the rows of a panel. */
 	size_t together = ET_KC_MAX / j->slot, group = mr * ET_KC_MAX;
@@ -226,8 +221,8 @@ static size_t share_out(struct et_wino_job *j, size_t fit)
 {
 	size_t mr = (size_t)j->x->k->mr, blocks = et_ceil_div(j->tiles, fit);
 
-	j->block = round_up(et_ceil_div(j->tiles, blocks), mr);
-	return et_min(fit, round_up(j->tiles, mr));
+	j->block = et_round_up(et_ceil_div(j->tiles, blocks), mr);
+	return et_min(fit, et_round_up(j->tiles, mr));
 }
 
 /* !run: only the scratch. */
@@ -235,14 +230,14 @@ static void by_tiles(struct et_wino_job *j, struct et_arena *work, bool run)
 {
 	const struct et_kern *k = j->x->k;
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, taps = (size_t)j->taps;
-	size_t kn = (size_t)j->g->k, c = (size_t)j->g->c, threads = (size_t)j->x->threads;
+	size_t kn = (size_t)j->g->s.k, c = (size_t)j->g->s.c, threads = (size_t)j->x->threads;
 
-	j->cols = et_min(round_up(64, nr), round_up(kn, nr));
+	j->cols = et_min(et_round_up(64, nr), et_round_up(kn, nr));
 	size_t fit = et_max(1, et_wino_cache(k) * 3 / 4 / (taps * (c + j->cols)) / mr) * mr;
 	size_t room = share_out(j, fit);
 	j->v_stride = room / mr * j->panel;
 	j->m_stride = taps * product_tap(j, room);
-	j->u = et_arena_alloc(work, round_up(kn, nr) * c * taps, sizeof(float));
+	j->u = et_arena_alloc(work, et_round_up(kn, nr) * c * taps, sizeof(float));
 	j->v = et_arena_alloc(work, threads * j->v_stride, sizeof(float));
 	j->m = et_arena_alloc(work, threads * j->m_stride, sizeof(float));
 	if (!run || et_measuring(work) || !j->m)
@@ -255,11 +250,11 @@ static void by_filters(struct et_wino_job *j, struct et_arena *work, bool run)
 {
 	const struct et_kern *k = j->x->k;
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, taps = (size_t)j->taps;
-	size_t kn = (size_t)j->g->k, threads = (size_t)j->x->threads;
+	size_t kn = (size_t)j->g->s.k, threads = (size_t)j->x->threads;
 
 	/* Packed weights and a row of taps of them stay in cache. */
 	size_t cols = et_wino_cache(k) / ((size_t)(9 + j->n) * j->depth) / nr * nr;
-	j->cols = et_min(et_max(2 * nr, et_min(cols, round_up(64, nr))), round_up(kn, nr));
+	j->cols = et_min(et_max(2 * nr, et_min(cols, et_round_up(64, nr))), et_round_up(kn, nr));
 	size_t fit = et_max(1, SPAN_FLOATS / j->panel) * mr;
 	size_t room = share_out(j, fit);
 	j->u_stride = (size_t)j->n * j->depth * j->cols;
@@ -281,7 +276,7 @@ static void by_filters(struct et_wino_job *j, struct et_arena *work, bool run)
 /* Filters so small that they stay in cache whatever goes by. */
 static bool small_filters(const struct et_wino_job *j)
 {
-	return (double)j->taps * j->g->c * j->g->k < 2 * (double)et_wino_cache(j->x->k);
+	return (double)j->taps * j->g->s.c * j->g->s.k < 2 * (double)et_wino_cache(j->x->k);
 }
 
 /*
@@ -292,13 +287,13 @@ static bool small_filters(const struct et_wino_job *j)
 static enum et_wino_order order_of(const struct et_wino_job *j)
 {
 	double cache = (double)et_wino_cache(j->x->k), taps = j->taps;
-	double u = taps * j->g->c * j->g->k, v = taps * j->g->c * (double)j->tiles;
-	double block = cache / (taps * (j->g->c + 64)), mr = j->x->k->mr;
+	double u = taps * j->g->s.c * j->g->s.k, v = taps * j->g->s.c * (double)j->tiles;
+	double block = cache / (taps * (j->g->s.c + 64)), mr = j->x->k->mr;
 
 	if (small_filters(j))
 		return ET_WINO_BY_TILES;
 	return u * (2 + (double)j->tiles / (block < mr ? mr : block)) <=
-			       1.5 * v * (1 + j->g->k / 64.0)
+			       1.5 * v * (1 + j->g->s.k / 64.0)
 		       ? ET_WINO_BY_TILES
 		       : ET_WINO_BY_FILTERS;
 }

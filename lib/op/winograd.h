@@ -34,13 +34,26 @@ size_t et_wino_cache(const struct et_kern *k);
 /* Who keeps what in cache; see winograd.c. The bits are the same. */
 enum et_wino_order { ET_WINO_CHOOSE, ET_WINO_BY_TILES, ET_WINO_BY_FILTERS };
 
+/* n pictures [h,w,c] and [p,q,k], padding ph, pw: as in et_conv. */
+struct et_wino_shape {
+	int m; /* side of an output tile */
+	int n, h, w, c, ph, pw, p, q, k;
+};
+static inline struct et_wino_shape et_wino_shape(const struct et_conv *g, int n, int m)
+{
+	return (struct et_wino_shape){m, n, g->h, g->w, g->c, g->ph, g->pw, g->p, g->q, g->k};
+}
+/* Of dx from dy: what was padding is what is missing of 2. */
+static inline struct et_wino_shape et_wino_turned(const struct et_conv *g, int n, int m)
+{
+	return (struct et_wino_shape){m,	 n,	    g->p, g->q, g->k,
+				      2 - g->ph, 2 - g->pw, g->h, g->w, g->c};
+}
+
 /* y[n,p,q,k] = a 3x3 convolution of src[n,h,w,c] with padding ph, pw: forward, or dx. */
 struct et_wino_rows {
-	int m; /* side of an output tile */
+	struct et_wino_shape s;
 	enum et_wino_order order;
-	int n, h, w, c;
-	int ph, pw;
-	int p, q, k;
 	const float *src;
 	const struct et_prologue *pro; /* may be NULL */
 	const float *weights;	       /* [k][3][3][c], or back: [c][3][3][k] with taps reversed */
@@ -55,10 +68,7 @@ void et_wino_rows(const struct et_ctx *x, const struct et_wino_rows *g, struct e
  * that the members are named after.
  */
 struct et_wino_sum {
-	int m;
-	int n, h, w, c;
-	int ph, pw;
-	int p, q, k;
+	struct et_wino_shape s;
 	const float *src;
 	const struct et_prologue *pro; /* may be NULL */
 	const float *dy;

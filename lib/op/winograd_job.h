@@ -29,7 +29,7 @@ struct et_wino_job {
 /* Channels in depth block d. */
 static inline size_t et_wino_depth(const struct et_wino_job *j, size_t d)
 {
-	return et_min(j->depth, (size_t)j->g->c - d * j->depth);
+	return et_min(j->depth, (size_t)j->g->s.c - d * j->depth);
 }
 
 /* Transforms the tiles of one panel: to v, all depth blocks of it. */

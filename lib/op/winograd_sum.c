@@ -26,11 +26,6 @@ struct job {
 	size_t v_stride, z_stride, u_stride;
 };
 
-static size_t round_up(size_t n, size_t to)
-{
-	return et_ceil_div(n, to) * to;
-}
-
 /* Zeros from column `from` on, to the end of the panels: sums nobody reads, of numbers nobody
  * wrote.
  */
@@ -45,13 +40,14 @@ static void one_piece(const struct job *j, size_t k0, size_t c0, float *v, float
 	const struct et_wino_sum *g = j->g;
 	const struct et_kern *k = j->x->k;
 	const struct et_prologue *pro = g->pro;
-	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl, c = (size_t)g->c;
-	size_t kn = et_min(j->kb, (size_t)g->k - k0), cn = et_min(j->cb, c - c0);
-	size_t kp = round_up(kn, mr), cp = round_up(cn, nr), depth = et_min(j->block, j->tiles);
+	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl, c = (size_t)g->s.c;
+	size_t kn = et_min(j->kb, (size_t)g->s.k - k0), cn = et_min(j->cb, c - c0);
+	size_t kp = et_round_up(kn, mr), cp = et_round_up(cn, nr),
+	       depth = et_min(j->block, j->tiles);
 
 	for (size_t t = 0; t < j->taps; t++) {
-		clear_columns(depth, j->ldz, round_up(kn, vl), kp, z + j->z_at[t]);
-		clear_columns(depth, j->ldv, round_up(cn, vl), cp, v + j->v_at[t]);
+		clear_columns(depth, j->ldz, et_round_up(kn, vl), kp, z + j->z_at[t]);
+		clear_columns(depth, j->ldv, et_round_up(cn, vl), cp, v + j->v_at[t]);
 	}
 	for (size_t t0 = 0; t0 < j->tiles; t0 += j->block) {
 		size_t len = et_min(j->block, j->tiles - t0);
@@ -60,10 +56,10 @@ static void one_piece(const struct job *j, size_t k0, size_t c0, float *v, float
 			struct et_wino_tile out = et_wino_pick(&j->out, t0 + i);
 			in.x += c0;
 			out.x += k0;
-			k->wino_input(g->m, cn, &in, pro && pro->scale ? pro->scale + c0 : NULL,
+			k->wino_input(g->s.m, cn, &in, pro && pro->scale ? pro->scale + c0 : NULL,
 				      pro && pro->shift ? pro->shift + c0 : NULL,
 				      pro ? pro->act : ET_ACT_NONE, v + i * j->ldv, j->v_at);
-			k->wino_output_t(g->m, kn, &out, z + i * j->ldz, j->z_at);
+			k->wino_output_t(g->s.m, kn, &out, z + i * j->ldz, j->z_at);
 		}
 		for (size_t t = 0; t < j->taps; t++)
 			for (size_t a = 0; a < cp; a += nr)
@@ -74,8 +70,8 @@ static void one_piece(const struct job *j, size_t k0, size_t c0, float *v, float
 						    t0 > 0);
 	}
 	for (size_t i = 0; i < kn; i++)
-		k->wino_filter_t(g->m, cn, u + i * j->ldu, j->u_tap, g->dw + (k0 + i) * 9 * c + c0,
-				 c);
+		k->wino_filter_t(g->s.m, cn, u + i * j->ldu, j->u_tap,
+				 g->dw + (k0 + i) * 9 * c + c0, c);
 }
 
 static void pieces(void *arg, size_t begin, size_t end, int thread)
@@ -98,7 +94,7 @@ static size_t even(size_t n, size_t most, size_t unit)
 
 static size_t count(const struct job *j)
 {
-	return et_ceil_div((size_t)j->g->k, j->kb) * et_ceil_div((size_t)j->g->c, j->cb);
+	return et_ceil_div((size_t)j->g->s.k, j->kb) * et_ceil_div((size_t)j->g->s.c, j->cb);
 }
 
 static void lay_out(struct job *j)
@@ -106,29 +102,29 @@ static void lay_out(struct job *j)
 	const struct et_wino_sum *g = j->g;
 	const struct et_kern *k = j->x->k;
 	size_t mr = (size_t)k->mr, nr = (size_t)k->nr, vl = (size_t)k->vl;
-	size_t cache = et_wino_cache(k), c = (size_t)g->c, kn = (size_t)g->k;
-	int n = g->m + 2;
+	size_t cache = et_wino_cache(k), c = (size_t)g->s.c, kn = (size_t)g->s.k;
+	int n = g->s.m + 2;
 
 	j->taps = (size_t)(n * n);
 	j->in = (struct et_wino_grid){.x = g->src,
-				      .n = g->n,
-				      .h = g->h,
-				      .w = g->w,
-				      .c = g->c,
+				      .n = g->s.n,
+				      .h = g->s.h,
+				      .w = g->s.w,
+				      .c = g->s.c,
 				      .side = n,
-				      .step = g->m,
-				      .ph = g->ph,
-				      .pw = g->pw,
-				      .th = (g->p + g->m - 1) / g->m,
-				      .tw = (g->q + g->m - 1) / g->m};
+				      .step = g->s.m,
+				      .ph = g->s.ph,
+				      .pw = g->s.pw,
+				      .th = (g->s.p + g->s.m - 1) / g->s.m,
+				      .tw = (g->s.q + g->s.m - 1) / g->s.m};
 	j->out = j->in;
 	j->out.x = g->dy;
-	j->out.h = g->p;
-	j->out.w = g->q;
-	j->out.c = g->k;
-	j->out.side = g->m;
+	j->out.h = g->s.p;
+	j->out.w = g->s.q;
+	j->out.c = g->s.k;
+	j->out.side = g->s.m;
 	j->out.ph = j->out.pw = 0;
-	j->tiles = (size_t)g->n * (size_t)j->in.th * (size_t)j->in.tw;
+	j->tiles = (size_t)g->s.n * (size_t)j->in.th * (size_t)j->in.tw;
 
 	/* Five eighths of the cache for sums of a square or so, the rest and more for a block. */
 	size_t area = cache * 5 / 8 / j->taps, side = nr;
@@ -148,7 +144,7 @@ static void lay_out(struct job *j)
 	}
 	j->rows = et_ceil_div(c, j->cb);
 	j->ldv = j->cb + PAD;
-	j->ldz = round_up(j->kb, vl) + PAD;
+	j->ldz = et_round_up(j->kb, vl) + PAD;
 	j->ldu = j->cb;
 	for (size_t t = 0; t < j->taps; t++) {
 		j->v_at[t] = t * (j->block * j->ldv + PAD);

@@ -41,7 +41,7 @@ static void pack_tiles(const struct et_wino_job *j, const struct et_wino_tile *t
 		for (size_t i = 0; i < mr; i++) {
 			struct et_wino_tile one = tile[i];
 			one.x += from;
-			k->wino_input(j->g->m, n, &one,
+			k->wino_input(j->g->s.m, n, &one,
 				      pro && pro->scale ? pro->scale + from : NULL,
 				      pro && pro->shift ? pro->shift + from : NULL,
 				      pro ? pro->act : ET_ACT_NONE, rows + i * PIECE, at);
@@ -63,14 +63,14 @@ void et_wino_input_panel(const struct et_wino_job *j, size_t panel, float *v)
 	size_t mr = (size_t)k->mr;
 	struct et_wino_tile tile[ET_MR_MAX];
 	struct et_wino_grid grid = {.x = g->src,
-				    .n = g->n,
-				    .h = g->h,
-				    .w = g->w,
-				    .c = g->c,
+				    .n = g->s.n,
+				    .h = g->s.h,
+				    .w = g->s.w,
+				    .c = g->s.c,
 				    .side = j->n,
-				    .step = g->m,
-				    .ph = g->ph,
-				    .pw = g->pw,
+				    .step = g->s.m,
+				    .ph = g->s.ph,
+				    .pw = g->s.pw,
 				    .th = j->th,
 				    .tw = j->tw};
 
@@ -85,7 +85,7 @@ void et_wino_input_panel(const struct et_wino_job *j, size_t panel, float *v)
 		for (size_t i = 0; i < mr; i++) {
 			struct et_wino_tile one = tile[i];
 			one.x += from;
-			k->wino_input(j->g->m, et_wino_depth(j, d), &one,
+			k->wino_input(j->g->s.m, et_wino_depth(j, d), &one,
 				      pro && pro->scale ? pro->scale + from : NULL,
 				      pro && pro->shift ? pro->shift + from : NULL,
 				      pro ? pro->act : ET_ACT_NONE, v + i * (size_t)k->r_row,
@@ -99,7 +99,7 @@ void et_wino_pack_filters(const struct et_wino_job *j, size_t k0, size_t from, s
 {
 	const struct et_wino_rows *g = j->g;
 	const struct et_kern *k = j->x->k;
-	size_t nr = (size_t)k->nr, c = (size_t)g->c, kn = (size_t)g->k;
+	size_t nr = (size_t)k->nr, c = (size_t)g->s.c, kn = (size_t)g->s.k;
 	size_t width = et_min(nr, kn - k0);
 
 	for (size_t t = 0; t < 9; t++)
@@ -117,14 +117,16 @@ void et_wino_output_tile(const struct et_wino_job *j, size_t t, size_t k0, size_
 {
 	const struct et_wino_rows *g = j->g;
 	const struct et_epilogue *e = g->epi;
-	size_t plane = (size_t)j->th * (size_t)j->tw, k = (size_t)g->k;
-	int y = (int)(t % plane / (size_t)j->tw) * g->m, x = (int)(t % (size_t)j->tw) * g->m;
-	size_t at = ((t / plane * (size_t)g->p + (size_t)y) * (size_t)g->q + (size_t)x) * k + k0;
-	struct et_wino_tile to = {.row = (size_t)g->q * k, .pixel = k};
+	size_t plane = (size_t)j->th * (size_t)j->tw, k = (size_t)g->s.k;
+	int y = (int)(t % plane / (size_t)j->tw) * g->s.m, x = (int)(t % (size_t)j->tw) * g->s.m;
+	size_t at =
+		((t / plane * (size_t)g->s.p + (size_t)y) * (size_t)g->s.q + (size_t)x) * k + k0;
+	struct et_wino_tile to = {.row = (size_t)g->s.q * k, .pixel = k};
 
-	to.i1 = g->p - y < g->m ? g->p - y : g->m;
-	to.j1 = g->q - x < g->m ? g->q - x : g->m;
-	j->x->k->wino_output(g->m, kn, m, ld, &to, g->y + at, e && e->scale ? e->scale + k0 : NULL,
+	to.i1 = g->s.p - y < g->s.m ? g->s.p - y : g->s.m;
+	to.j1 = g->s.q - x < g->s.m ? g->s.q - x : g->s.m;
+	j->x->k->wino_output(g->s.m, kn, m, ld, &to, g->y + at,
+			     e && e->scale ? e->scale + k0 : NULL,
 			     e && e->shift ? e->shift + k0 : NULL,
 			     e && e->residual ? e->residual + at : NULL, e ? e->act : ET_ACT_NONE);
 }

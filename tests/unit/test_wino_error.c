@@ -69,33 +69,11 @@ static void compute(const struct conv_case *t, const struct et_ctx *x, int m,
 		    float *const out[PASSES], struct et_arena *work)
 {
 	const struct et_conv *g = &t->g;
-	struct et_wino_rows y = {.m = m,
-				 .n = t->n,
-				 .h = g->h,
-				 .w = g->w,
-				 .c = g->c,
-				 .ph = g->ph,
-				 .pw = g->pw,
-				 .p = g->p,
-				 .q = g->q,
-				 .k = g->k,
-				 .src = t->x,
-				 .weights = t->w,
-				 .y = out[FORWARD]};
+	struct et_wino_rows y = {
+		.s = et_wino_shape(g, t->n, m), .src = t->x, .weights = t->w, .y = out[FORWARD]};
 	struct et_wino_rows dx = y;
-	struct et_wino_sum dw = {.m = m,
-				 .n = t->n,
-				 .h = g->h,
-				 .w = g->w,
-				 .c = g->c,
-				 .ph = g->ph,
-				 .pw = g->pw,
-				 .p = g->p,
-				 .q = g->q,
-				 .k = g->k,
-				 .src = t->x,
-				 .dy = t->dy,
-				 .dw = out[WEIGHT]};
+	struct et_wino_sum dw = {
+		.s = et_wino_shape(g, t->n, m), .src = t->x, .dy = t->dy, .dw = out[WEIGHT]};
 
 	if (!m) {
 		et_conv_forward(x, g, t->n, t->x, NULL, t->w, NULL, out[FORWARD], work);
@@ -103,9 +81,7 @@ static void compute(const struct conv_case *t, const struct et_ctx *x, int m,
 		et_conv_weight(x, g, t->n, t->x, NULL, t->dy, out[WEIGHT], work);
 		return;
 	}
-	/* Pictures of one size, padding 1: dx is a convolution like y. */
-	dx.c = g->k;
-	dx.k = g->c;
+	dx.s = et_wino_turned(g, t->n, m);
 	dx.src = t->dy;
 	dx.back = true;
 	dx.y = out[DATA];

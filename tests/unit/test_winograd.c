@@ -82,7 +82,7 @@ static float *after_prologue(const struct rows *t, size_t n, float *mag)
 {
 	float *x = num_floats(n);
 	for (size_t i = 0; i < n; i++) {
-		size_t ch = i % (size_t)t->g.c;
+		size_t ch = i % (size_t)t->g.s.c;
 		x[i] = t->g.src[i];
 		if (t->pro_scale)
 			x[i] *= t->pro_scale[ch];
@@ -105,7 +105,7 @@ static void expect(struct rows *t, struct et_conv g, int n)
 			      .residual = t->residual,
 			      .act = t->act};
 	struct num_sizes s = conv_sizes(&c);
-	struct ref_wino f = ref_wino_make(t->g.m);
+	struct ref_wino f = ref_wino_make(t->g.s.m);
 	double *mag = num_alloc(s.y, sizeof(double));
 	float *xmag = num_floats(s.x);
 
@@ -130,17 +130,7 @@ static void random_rows(int i, bool check_order)
 	struct conv_case sizes = {.g = g, .n = n};
 	struct num_sizes s = conv_sizes(&sizes);
 	size_t k = (size_t)g.k, c = (size_t)g.c;
-	struct rows t = {.g = {.m = i % 2 ? 4 : 2,
-			       .n = n,
-			       .h = g.h,
-			       .w = g.w,
-			       .c = g.c,
-			       .ph = g.ph,
-			       .pw = g.pw,
-			       .p = g.p,
-			       .q = g.q,
-			       .k = g.k},
-			 .slack = 1};
+	struct rows t = {.g = {.s = et_wino_shape(&g, n, i % 2 ? 4 : 2)}, .slack = 1};
 
 	t.g.order = (enum et_wino_order)num_int(&r, 0, 2);
 	t.g.src = num_normal(&r, s.x);
@@ -171,7 +161,7 @@ static void random_rows(int i, bool check_order)
 	sizes.shift = t.shift;
 	sizes.residual = t.residual;
 	sizes.act = t.act;
-	conv_label(&sizes, "F(%d)%s%s", t.g.m, t.g.back ? " back" : "", t.pro ? " prologue" : "");
+	conv_label(&sizes, "F(%d)%s%s", t.g.s.m, t.g.back ? " back" : "", t.pro ? " prologue" : "");
 	if (!check_order) {
 		num_run(run_rows, check_rows, &t, &(struct num_out){t.y, s.y * sizeof(float), NULL},
 			1);
@@ -242,17 +232,7 @@ static void sum_case(int m, struct et_conv g, int n, bool integers, struct et_rn
 {
 	struct conv_case c = {.g = g, .n = n};
 	struct num_sizes s = conv_sizes(&c);
-	struct sum t = {.g = {.m = m,
-			      .n = n,
-			      .h = g.h,
-			      .w = g.w,
-			      .c = g.c,
-			      .ph = g.ph,
-			      .pw = g.pw,
-			      .p = g.p,
-			      .q = g.q,
-			      .k = g.k},
-			.slack = integers ? 0 : 1};
+	struct sum t = {.g = {.s = et_wino_shape(&g, n, m)}, .slack = integers ? 0 : 1};
 	struct ref_wino f = ref_wino_make(m);
 	double *mag = num_alloc(s.w, sizeof(double));
 	float *x = num_normal(r, s.x), *dy = num_normal(r, s.y);
@@ -272,7 +252,7 @@ static void sum_case(int m, struct et_conv g, int n, bool integers, struct et_rn
 	if (t.prologue) {
 		t.pro = (struct et_prologue){num_normal(r, (size_t)g.c), num_normal(r, (size_t)g.c),
 					     (enum et_act)num_int(r, ET_ACT_NONE, ET_ACT_RELU6)};
-		struct rows rows = {.g = {.src = x, .c = g.c},
+		struct rows rows = {.g = {.src = x, .s.c = g.c},
 				    .pro_scale = t.pro.scale,
 				    .pro_shift = t.pro.shift,
 				    .pro_act = t.pro.act};
@@ -339,26 +319,10 @@ START_TEST(scratch)
 			size_t rows = 0, sum = 0;
 			for (int n = 1; n <= 40; n++) {
 				struct et_arena a = et_arena_measure(), b = et_arena_measure();
-				struct et_wino_rows g = {.m = 4,
-							 .n = n,
-							 .h = side,
-							 .w = side,
-							 .c = c,
-							 .ph = 1,
-							 .pw = 1,
-							 .p = side,
-							 .q = side,
-							 .k = 2 * c};
-				struct et_wino_sum s = {.m = 4,
-							.n = n,
-							.h = side,
-							.w = side,
-							.c = c,
-							.ph = 1,
-							.pw = 1,
-							.p = side,
-							.q = side,
-							.k = 2 * c};
+				struct et_wino_shape shape = {4, n, side, side, c,
+							      1, 1, side, side, 2 * c};
+				struct et_wino_rows g = {.s = shape};
+				struct et_wino_sum s = {.s = shape};
 				et_wino_rows(&x, &g, &a);
 				et_wino_sum(&x, &s, &b);
 				num_label("%d images of %dx%dx%d, %s", n, side, side, c, x.k->name);
@@ -381,17 +345,7 @@ START_TEST(integers)
 	struct conv_case sizes = {.g = g, .n = 2};
 	struct num_sizes s = conv_sizes(&sizes);
 	float *x = num_floats(s.x), *w = num_floats(s.w);
-	struct rows t = {.g = {.m = 2,
-			       .n = 2,
-			       .h = g.h,
-			       .w = g.w,
-			       .c = g.c,
-			       .ph = g.ph,
-			       .pw = g.pw,
-			       .p = g.p,
-			       .q = g.q,
-			       .k = g.k,
-			       .src = x},
+	struct rows t = {.g = {.s = et_wino_shape(&g, 2, 2), .src = x},
 			 .weights = w,
 			 .y = num_floats(s.y),
 			 .slack = 0};
@@ -412,24 +366,14 @@ START_TEST(by_hand)
 	enum { SIDE = 6, N = SIDE * SIDE };
 	float one[N], w[9], y[N], x[N];
 	const int met[SIDE] = {2, 3, 3, 3, 3, 2};
-	struct et_wino_rows g = {.m = 4,
-				 .n = 1,
-				 .h = SIDE,
-				 .w = SIDE,
-				 .c = 1,
-				 .ph = 1,
-				 .pw = 1,
-				 .p = SIDE,
-				 .q = SIDE,
-				 .k = 1,
-				 .weights = w,
-				 .y = y};
+	struct et_wino_rows g = {
+		.s = {4, 1, SIDE, SIDE, 1, 1, 1, SIDE, SIDE, 1}, .weights = w, .y = y};
 	struct et_arena work;
 	struct et_ctx ctx;
 
 	ck_assert_int_eq(et_arena_open(&work, 16 << 20, NULL), ET_OK);
 	for (size_t isa = 0; (ctx = (struct et_ctx){.k = et_kern_at(isa), .threads = 1}).k; isa++)
-		for (g.m = 2; g.m <= 4; g.m += 2) {
+		for (g.s.m = 2; g.s.m <= 4; g.s.m += 2) {
 			for (int i = 0; i < N; i++) {
 				one[i] = 1;
 				x[i] = (float)(i * i % 31);
