@@ -1,6 +1,7 @@
 /* edgetrain eval: how good a trained network is. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -8,7 +9,7 @@
 
 struct eval {
 	struct et_eval run;
-	const char *confusion, *on_bad_image;
+	const char *confusion, *out, *on_bad_image;
 	bool per_class;
 };
 
@@ -32,6 +33,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		{OPTION_TEXT, 0, "confusion", "FILE", &e->confusion,
 		 .help = "write the confusion matrix as CSV: a row a true class, a column a "
 			 "predicted one"},
+		{OPTION_TEXT, 'o', "out", "DIR", &e->out,
+		 .help = "write confusion.csv and classes.csv, the table of classes, into DIR"},
 	};
 	ET_TRY(add_heading(o, "Evaluation", err));
 	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
@@ -54,11 +57,28 @@ static int take_operands(const struct call *c, struct et_eval *run, struct et_er
 	return ET_OK;
 }
 
+static int write_into(const char *dir, const char *name, const struct et_eval_result *r,
+		      int (*write)(const char *path, const struct et_eval_result *r,
+				   struct et_err *err),
+		      struct et_err *err)
+{
+	char *path = et_path_join(dir, name);
+	if (!path)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	int status = write(path, r, err);
+	free(path);
+	return status;
+}
+
 static int report(const struct call *c, const struct eval *e, const struct et_eval_result *r,
 		  struct et_err *err)
 {
 	if (e->confusion)
 		ET_TRY(write_confusion(e->confusion, r, err));
+	if (e->out) {
+		ET_TRY(write_into(e->out, "confusion.csv", r, write_confusion, err));
+		ET_TRY(write_into(e->out, "classes.csv", r, write_classes, err));
+	}
 	if (c->quiet)
 		return ET_OK;
 	print_evaluation(stdout, r);
@@ -73,6 +93,8 @@ static int run(struct call *c, struct et_err *err)
 	struct et_eval_result result = {0};
 	struct progress progress;
 	ET_TRY(take_operands(c, &e->run, err));
+	if (e->out) /* not after an hour of work */
+		ET_TRY(et_dir_make(e->out, err));
 	if (c->verbose && !c->quiet)
 		print_machine(&c->env);
 	progress_open(&progress, "eval", c);

@@ -145,21 +145,6 @@ static void print_info(const struct et_info *info)
 
 /* ---- CSV ------------------------------------------------------------------------------------- */
 
-static void print_cell(const char *text)
-{
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, stdout);
-		return;
-	}
-	putchar('"');
-	for (; *text; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
-}
-
 static void print_csv(const struct et_info *info)
 {
 	if (info->kind == ET_INFO_WEIGHTS)
@@ -168,7 +153,7 @@ static void print_csv(const struct et_info *info)
 		printf("name,type,height,width,channels,parameters,multiply_adds,trained,mode\n");
 	for (size_t i = 0; i < info->tensors; i++) {
 		const struct et_info_tensor *t = &info->tensor[i];
-		print_cell(t->name);
+		et_csv_text(stdout, t->name);
 		printf(",%s,", t->dtype);
 		for (int k = 0; k < t->rank; k++)
 			printf(k ? "x%llu" : "%llu", (unsigned long long)t->shape[k]);
@@ -176,10 +161,10 @@ static void print_csv(const struct et_info *info)
 	}
 	for (int i = 0; i < info->layers; i++) {
 		const struct et_info_layer *l = &info->layer[i];
-		print_cell(l->name);
+		et_csv_text(stdout, l->name);
 		printf(",%s,%d,%d,%d,%llu,%.0f,%llu,", l->type, l->height, l->width, l->channels,
 		       (unsigned long long)l->parameters, l->mac, (unsigned long long)l->trainable);
-		print_cell(l->mode);
+		et_csv_text(stdout, l->mode);
 		putchar('\n');
 	}
 }

@@ -16,5 +16,8 @@ void print_classes(FILE *out, const struct et_eval_result *r);
  */
 int write_confusion(const char *path, const struct et_eval_result *r,
 		    struct et_err *err) ET_MUST_CHECK;
+/* The same for the table of classes: counts, accuracy, precision, and IoU of pixels. */
+int write_classes(const char *path, const struct et_eval_result *r,
+		  struct et_err *err) ET_MUST_CHECK;
 
 #endif

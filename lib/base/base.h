@@ -116,8 +116,6 @@ void et_rng_permutation(uint64_t seed, enum et_stream stream, uint64_t a, uint32
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* "dir/name" on the heap. */
-char *et_path_join(const char *dir, const char *name);
 bool et_path_exists(const char *path);
 bool et_path_is_dir(const char *path);
 /* Do both name one file that is there, by whatever names? */
@@ -135,9 +133,6 @@ int et_file_open(const char *path, int *fd, uint64_t *size, struct et_err *err) 
  */
 int et_file_read(const char *path, size_t max, char **text, size_t *size,
 		 struct et_err *err) ET_MUST_CHECK;
-
-/* mkdir -p. ET_ECREATE if it cannot be made. */
-int et_dir_make(const char *path, struct et_err *err) ET_MUST_CHECK;
 
 /*
  * Durable replacement of a file: bytes go to a temporary file in the same directory; commit

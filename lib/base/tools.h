@@ -1,6 +1,6 @@
 /*
  * Small tools that the library shares with the programs that use it: words, numbers, sizes, time,
- * and the durable writing of a small file.
+ * directories, and the durable writing of a small file.
  */
 #ifndef ET_BASE_TOOLS_H
 #define ET_BASE_TOOLS_H
@@ -42,6 +42,11 @@ void et_csv_text(FILE *out, const char *text);
 
 /* CLOCK_MONOTONIC in seconds. */
 double et_now(void);
+
+/* "dir/name" on the heap; NULL: out of memory. */
+char *et_path_join(const char *dir, const char *name);
+/* mkdir -p. ET_ECREATE if it cannot be made. */
+int et_dir_make(const char *path, struct et_err *err) ET_MUST_CHECK;
 
 /*
  * Replaces a file by these bytes, durably: a temporary file beside it, fsync, rename, fsync of the
