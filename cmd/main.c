@@ -4,8 +4,8 @@
 
 #include "cmd.h"
 
-static const struct command *const commands[] = {&command_fit,	&command_eval, &command_bench,
-						 &command_plan, &command_grad, &command_import,
+static const struct command *const commands[] = {&command_fit,	&command_eval,	 &command_bench,
+						 &command_plan, &command_grad,	 &command_import,
 						 &command_info, &command_export, &command_modes};
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
