@@ -4,9 +4,9 @@
 
 #include "cmd.h"
 
-static const struct command *const commands[] = {&command_fit,	&command_eval,	 &command_bench,
-						 &command_plan, &command_grad,	 &command_import,
-						 &command_info, &command_export, &command_modes};
+static const struct command *const commands[] = {
+	&command_fit,  &command_eval,	&command_predict, &command_bench,  &command_plan,
+	&command_grad, &command_import, &command_info,	  &command_export, &command_modes};
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct command *find(const char *name, struct et_err *err)
@@ -34,8 +34,8 @@ static void print_help(const struct options *o, FILE *out)
 	      "Commands:\n",
 	      out);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-6s %s\n", commands[i]->name, commands[i]->help);
-	fputs("  help   this help, or with the name of a command that command's\n"
+		fprintf(out, "  %-7s %s\n", commands[i]->name, commands[i]->help);
+	fputs("  help    this help, or with the name of a command that command's\n"
 	      "\n"
 	      "Options:\n",
 	      out);

@@ -336,6 +336,43 @@ struct et_model {
 	const char *labels;
 };
 
+/* ---- predict --------------------------------------------------------------------------------- */
+
+struct et_class {
+	int index;
+	const char *name; /* NULL: nobody knows */
+	double share;	  /* its probability */
+};
+/* What the network makes of one picture; good during the call alone. */
+struct et_prediction {
+	const char *image;
+	int n;
+	const struct et_class *top; /* [n] the likeliest first; of equals the first class */
+};
+struct et_predict {
+	struct et_model model;
+	const char *const *images; /* files, or directories: all pictures below, sorted by bytes */
+	size_t n_images;
+	int top;	/* classes wanted of each, at most as many as there are */
+	int batch_size; /* pictures at a time; 0: 8, or as many as there are */
+	void (*found)(void *arg, const struct et_prediction *p); /* in the order of the pictures */
+	/* Of a picture that cannot be read, or a path that is none: text names it. */
+	void (*failed)(void *arg, const struct et_err *why);
+	void (*progress)(void *arg, const struct et_progress *p);
+	void *arg;
+};
+struct et_predict_result {
+	uint64_t images, failed; /* predicted; not read */
+	double seconds;
+};
+/*
+ * Runs a network on pictures, prepared as evaluation prepares them. One that cannot be read does
+ * not stop the others; in the end it is ET_EDATA, or ET_ENOINPUT if all that failed were missing.
+ * ET_EFIT before the first one is decoded; ET_ESTOP: stopped on request.
+ */
+int et_predict(const struct et_env *env, const struct et_predict *predict,
+	       struct et_predict_result *result, struct et_err *err) ET_MUST_CHECK;
+
 /* ---- export ---------------------------------------------------------------------------------- */
 
 struct et_export {

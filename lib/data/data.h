@@ -172,6 +172,15 @@ struct et_dataset_conf {
 struct et_dataset;
 int et_dataset_open(struct et_dataset **ds, const char *path, const struct et_dataset_conf *conf,
 		    struct et_err *err) ET_MUST_CHECK;
+/*
+ * The same from pictures at hand, without classes: files, and directories for all that is below,
+ * in their order, as the test split. One that is bad is left out and told: failed() gets what was
+ * wrong with it.
+ */
+int et_dataset_list(struct et_dataset **ds, const char *const *paths, size_t n,
+		    const volatile sig_atomic_t *stop,
+		    void (*failed)(void *arg, const struct et_err *why), void *arg,
+		    struct et_err *err) ET_MUST_CHECK;
 void et_dataset_close(struct et_dataset *ds);
 
 const char *et_dataset_format(const struct et_dataset *ds);

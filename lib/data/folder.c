@@ -120,7 +120,7 @@ static void folder_close(struct et_dataset *ds)
 static void name_path(const struct folder *own, uint32_t at, bool relative, char *buf, size_t n)
 {
 	const char *path = own->paths.text + at;
-	bool slash = own->root[strlen(own->root) - 1] == '/';
+	bool slash = !*own->root || own->root[strlen(own->root) - 1] == '/';
 	if (relative)
 		snprintf(buf, n, "%s", path);
 	else
