@@ -12,6 +12,7 @@ struct predict {
 	const char *format;
 	struct progress progress;
 	void (*print)(FILE *out, const struct et_prediction *p, bool one);
+	bool begun; /* something was printed */
 };
 
 static int options(struct call *c, struct options *o, struct et_err *err)
@@ -24,6 +25,10 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		 .help = "the likeliest classes, so many of each picture", .initial = "5"},
 		{OPTION_CHOICE, 0, "format", "text|csv|json", &p->format,
 		 .help = "how results are printed; json: an object a line", .initial = "text"},
+		{OPTION_TEXT, 0, "out", "DIR", &p->run.out,
+		 .help = "directory for the masks of a network for segmentation"},
+		{OPTION_FLAG, 0, "overlay", .value = &p->run.overlay,
+		 .help = "write each picture under its mask's colours as well"},
 		{OPTION_INT, 0, "batch-size", "N", &p->run.batch_size, 1, 65536,
 		 .help = "pictures at a time", .initial = "8"},
 	};
@@ -38,6 +43,9 @@ static void found(void *arg, const struct et_prediction *prediction)
 {
 	struct predict *p = arg;
 	progress_close(&p->progress);
+	if (p->print == predict_csv && !p->begun)
+		predict_csv_header(stdout, prediction->mask != NULL);
+	p->begun = true;
 	p->print(stdout, prediction, p->run.top == 1);
 	/* Whoever reads along gets each picture when it is known; without a reader it is over. */
 	if (fflush(stdout) != 0 && errno == EPIPE) {
@@ -87,8 +95,6 @@ static int run(struct call *c, struct et_err *err)
 	p->run.failed = failed;
 	p->run.progress = progress;
 	p->run.arg = p;
-	if (p->print == predict_csv && !c->quiet)
-		predict_csv_header(stdout);
 	int status = et_predict(&c->env, &p->run, &r, err);
 	progress_close(&p->progress);
 	return status;
@@ -96,10 +102,10 @@ static int run(struct call *c, struct et_err *err)
 
 const struct command command_predict = {
 	"predict",
-	"classes of pictures by a trained network",
+	"classes or masks of pictures by a trained network",
 	"Usage: edgetrain predict [OPTION]... RUN|SPEC IMAGE...\n"
 	"Print the likeliest classes of each IMAGE, or of all pictures below a directory, by a\n"
-	"run's network, or by SPEC with --weights.\n",
+	"run's network, or by SPEC with --weights; write masks if it is one for segmentation.\n",
 	sizeof(struct predict),
 	options,
 	run,

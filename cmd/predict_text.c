@@ -35,6 +35,10 @@ static void put_name(FILE *out, const char *name)
 void predict_text(FILE *out, const struct et_prediction *p, bool one)
 {
 	put_name(out, p->image);
+	if (p->mask) {
+		fputs("  ", out);
+		put_name(out, p->mask);
+	}
 	if (!one)
 		fputc('\n', out);
 	for (int i = 0; i < p->n; i++) {
@@ -48,9 +52,9 @@ void predict_text(FILE *out, const struct et_prediction *p, bool one)
 	}
 }
 
-void predict_csv_header(FILE *out)
+void predict_csv_header(FILE *out, bool masks)
 {
-	fputs("image,rank,class,label,probability\n", out);
+	fprintf(out, "image,rank,class,label,%s\n", masks ? "share" : "probability");
 }
 
 void predict_csv(FILE *out, const struct et_prediction *p, bool one)
@@ -89,6 +93,14 @@ void predict_json(FILE *out, const struct et_prediction *p, bool one)
 	(void)one;
 	fputs("{\"image\":", out);
 	put_json(out, p->image);
+	if (p->mask) {
+		fputs(",\"mask\":", out);
+		put_json(out, p->mask);
+	}
+	if (p->overlay) {
+		fputs(",\"overlay\":", out);
+		put_json(out, p->overlay);
+	}
 	fputs(",\"predictions\":[", out);
 	for (int i = 0; i < p->n; i++) {
 		const struct et_class *c = &p->top[i];
@@ -98,7 +110,7 @@ void predict_json(FILE *out, const struct et_prediction *p, bool one)
 			put_json(out, c->name);
 		else
 			fputs("null", out);
-		fprintf(out, ",\"probability\":%.6g}", c->share);
+		fprintf(out, ",\"%s\":%.6g}", p->mask ? "share" : "probability", c->share);
 	}
 	fputs("]}\n", out);
 }

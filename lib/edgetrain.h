@@ -341,19 +341,26 @@ struct et_model {
 struct et_class {
 	int index;
 	const char *name; /* NULL: nobody knows */
-	double share;	  /* its probability */
+	double share;	  /* its probability; or its part of the pixels that the network saw */
 };
 /* What the network makes of one picture; good during the call alone. */
 struct et_prediction {
 	const char *image;
 	int n;
-	const struct et_class *top; /* [n] the likeliest first; of equals the first class */
+	const struct et_class *top; /* [n] the largest first; of equals the first class */
+	const char *mask, *overlay; /* files that were written, or NULL */
 };
 struct et_predict {
 	struct et_model model;
 	const char *const *images; /* files, or directories: all pictures below, sorted by bytes */
 	size_t n_images;
-	int top;	/* classes wanted of each, at most as many as there are */
+	int top; /* classes wanted of each, at most as many as there are */
+	/*
+	 * Of a network with logits for pixels: the directory for masks, NAME.png for each picture
+	 * NAME.*; and NAME-overlay.png too?
+	 */
+	const char *out;
+	bool overlay;
 	int batch_size; /* pictures at a time; 0: 8, or as many as there are */
 	void (*found)(void *arg, const struct et_prediction *p); /* in the order of the pictures */
 	/* Of a picture that cannot be read, or a path that is none: text names it. */
@@ -366,6 +373,10 @@ struct et_predict_result {
 	double seconds;
 };
 /*
+ * Masks are palette PNGs of the picture's own size: a pixel is its class, or 255 where the network
+ * did not see the picture. Logits are interpolated between the network's pixels. It is ET_EUSAGE,
+ * before anything is read, when two pictures would have one mask, or `out` is where pictures are.
+ *
  * Runs a network on pictures, prepared as evaluation prepares them. One that cannot be read does
  * not stop the others; in the end it is ET_EDATA, or ET_ENOINPUT if all that failed were missing.
  * ET_EFIT before the first one is decoded; ET_ESTOP: stopped on request.

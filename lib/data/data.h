@@ -50,6 +50,18 @@ int et_picture_resize(const struct et_picture *src, double x0, double y0, double
 		      int h, int w, struct et_picture *dst, struct et_picture *scratch,
 		      struct et_err *err) ET_MUST_CHECK;
 
+/*
+ * Writes a PNG: of 8-bit RGB, or with a palette of indices into it. row() fills each row in turn.
+ * The file is complete or, on an error, what it was before.
+ */
+struct et_png {
+	int h, w;
+	const uint8_t (*palette)[3]; /* [256], or NULL */
+	void (*row)(void *arg, int y, uint8_t *px);
+	void *arg;
+};
+int et_png_write(const char *path, const struct et_png *png, struct et_err *err) ET_MUST_CHECK;
+
 /* ---- augmentation ---------------------------------------------------------------------------- */
 
 /*
@@ -102,6 +114,12 @@ struct et_prep {
 int et_prep_run(const struct et_prep *prep, const struct et_augment *augment, uint64_t seed,
 		uint64_t epoch, uint32_t sample, const struct et_picture *src,
 		struct et_picture tmp[3], float *dst, struct et_err *err) ET_MUST_CHECK;
+
+/* What a picture of h x w pixels shows to the network without augmentation: a box of its pixels. */
+struct et_seen {
+	double x, y, w, h;
+};
+struct et_seen et_prep_seen(const struct et_prep *prep, int h, int w);
 
 /*
  * The labels that belong to it, label[height*width], from the mask of a picture that was decoded to

@@ -101,6 +101,14 @@ void et_moves_draw(struct et_moves *m, const struct et_prep *prep, const struct 
 	m->flip = a->flip && et_rng_unit(r) < 0.5f;
 }
 
+struct et_seen et_prep_seen(const struct et_prep *prep, int h, int w)
+{
+	static const struct et_augment off;
+	struct et_moves m;
+	et_moves_draw(&m, prep, &off, NULL, h, w);
+	return (struct et_seen){m.x0, m.y0, m.bw, m.bh};
+}
+
 /* ---- masks ----------------------------------------------------------------------------------- */
 
 #define FAR 1000000

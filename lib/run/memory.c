@@ -11,7 +11,7 @@ static uint64_t data_bytes(const struct et_session *s, bool training)
 	uint64_t bytes = 0, k = et_spec_rows(&s->spec) > 1 ? (uint64_t)s->spec.classes : 0;
 
 	/* The confusion matrix of pixels, an IoU a class, and the cells of a row of epochs.csv. */
-	bytes += k * k * sizeof(uint64_t) + k * (sizeof(double) + 32);
+	bytes += k * k * sizeof(uint64_t) + k * (sizeof(double) + 32) + s->besides;
 	if (s->ds) {
 		bytes += et_dataset_bytes(s->ds);
 		if (training) {

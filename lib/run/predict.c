@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/run.h"
+#include "run/masks.h"
 
 #define BATCH 8
 
@@ -13,7 +13,9 @@ struct job {
 	const struct et_predict *ask;
 	struct et_predict_result *r;
 	struct et_class *top;
-	bool unread; /* a file was there and could not be read */
+	struct et_masks *masks; /* NULL: one class a picture */
+	double *share;		/* [classes] */
+	bool unread;		/* a file was there and could not be read */
 	struct et_loader *loader;
 	struct et_err *err;
 	int status;
@@ -56,44 +58,68 @@ static int explain(struct job *j, size_t i)
 
 /* ---- one picture ----------------------------------------------------------------------------- */
 
-/* Puts the `n` largest logits in front, equals in the order of classes. */
-static void rank(const float *logits, int classes, struct et_class *top, int n)
+/* Puts the `n` largest shares in front, equals in the order of classes. */
+static void rank(struct job *j, int n)
 {
+	struct et_class *top = j->top;
 	int have = 0;
 
-	for (int k = 0; k < classes; k++) {
+	for (int k = 0; k < j->s.spec.classes; k++) {
 		int at = have;
-		while (at > 0 && logits[k] > logits[top[at - 1].index])
+		while (at > 0 && j->share[k] > top[at - 1].share)
 			at--;
 		if (at == n)
 			continue;
 		have += have < n;
 		memmove(top + at + 1, top + at, (size_t)(have - 1 - at) * sizeof(*top));
-		top[at].index = k;
+		top[at] = (struct et_class){.index = k,
+					    .name = j->f.names ? j->f.names[k] : NULL,
+					    .share = j->share[k]};
 	}
+}
+
+static bool all_finite(const float *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(v[i]))
+			return false;
+	return true;
+}
+
+/* Softmax. */
+static void probabilities(struct job *j, const float *logits)
+{
+	int classes = j->s.spec.classes;
+	double most = (double)logits[0], sum = 0;
+
+	for (int k = 1; k < classes; k++)
+		most = fmax(most, (double)logits[k]);
+	for (int k = 0; k < classes; k++)
+		sum += j->share[k] = exp((double)logits[k] - most);
+	for (int k = 0; k < classes; k++)
+		j->share[k] /= sum;
 }
 
 static int predict_one(struct job *j, const char *image, const float *logits)
 {
 	const struct et_predict *ask = j->ask;
-	int classes = j->s.spec.classes, n = ask->top < classes ? ask->top : classes;
-	double sum = 0;
+	int n = ask->top < j->s.spec.classes ? ask->top : j->s.spec.classes;
+	struct et_prediction p = {.image = image, .top = j->top};
 
-	rank(logits, classes, j->top, n);
-	for (int k = 0; k < classes; k++)
-		sum += exp((double)logits[k] - (double)logits[j->top[0].index]);
-	if (!isfinite(sum))
+	if (!all_finite(logits, et_shape_count(j->s.spec.layers[j->s.spec.n - 1].out)))
 		return et_fail(j->err, ET_EDATA,
 			       "%s: the network gives numbers that are not finite: its weights are "
 			       "of no use",
 			       image);
-	for (int i = 0; i < n; i++) {
-		struct et_class *c = &j->top[i];
-		double above = (double)logits[c->index] - (double)logits[j->top[0].index];
-		c->share = exp(above) / sum;
-		c->name = j->f.names ? j->f.names[c->index] : NULL;
-	}
-	const struct et_prediction p = {.image = image, .n = n, .top = j->top};
+	if (j->masks)
+		ET_TRY(et_masks_write(j->masks, image, logits, j->share, &p.mask, &p.overlay,
+				      j->err));
+	else
+		probabilities(j, logits);
+	rank(j, n);
+	/* Classes without a pixel are not worth a line. */
+	while (p.n < n && (!j->masks || j->top[p.n].share > 0))
+		p.n++;
 	j->r->images++;
 	if (ask->found)
 		ask->found(ask->arg, &p);
@@ -106,7 +132,7 @@ static int predict_one(struct job *j, const char *image, const float *logits)
 static int tell_batch(struct job *j, const struct et_batch *b, const float *logits, size_t first,
 		      size_t end)
 {
-	size_t have = 0;
+	size_t have = 0, floats = et_shape_count(j->s.spec.layers[j->s.spec.n - 1].out);
 	char name[4096];
 
 	for (size_t i = first; i < end; i++) {
@@ -115,7 +141,7 @@ static int tell_batch(struct job *j, const struct et_batch *b, const float *logi
 			continue;
 		}
 		et_dataset_item_name(j->s.ds, j->s.val, i, name, sizeof(name));
-		ET_TRY(predict_one(j, name, logits + have * (size_t)j->s.spec.classes));
+		ET_TRY(predict_one(j, name, logits + have * floats));
 		have++;
 	}
 	return ET_OK;
@@ -175,6 +201,27 @@ static int open_pictures(struct job *j, struct et_err *err)
 	return ET_OK;
 }
 
+/* Masks, for networks that say something about pixels, and for no others. */
+static int plan_masks(struct job *j, struct et_err *err)
+{
+	const struct et_predict *ask = j->ask;
+	struct et_session *s = &j->s;
+
+	if (et_spec_rows(&s->spec) == 1)
+		return ask->out || ask->overlay
+			       ? et_fail(err, ET_EUSAGE,
+					 "%s gives one class a picture: there are no masks for "
+					 "--out or --overlay",
+					 ask->model.model)
+			       : ET_OK;
+	if (!ask->out)
+		return et_fail(err, ET_EUSAGE,
+			       "%s gives a class for each pixel: expected --out DIR for the masks",
+			       ask->model.model);
+	s->besides = et_masks_bytes(s, ask->overlay);
+	return ET_OK;
+}
+
 static int open_job(struct job *j, struct et_err *err)
 {
 	struct et_session *s = &j->s;
@@ -183,10 +230,14 @@ static int open_job(struct job *j, struct et_err *err)
 	ET_TRY(et_model_open(s, &j->ask->model, &j->f, err));
 	ET_TRY(et_session_net(s, s->is_run ? j->f.info.train : s->spec.train, NULL, err));
 	ET_TRY(open_pictures(j, err));
-	j->top = et_calloc((size_t)j->ask->top + 1, sizeof(*j->top));
-	if (!j->top)
+	ET_TRY(plan_masks(j, err));
+	j->top = et_calloc((size_t)s->spec.classes + 1, sizeof(*j->top));
+	j->share = et_calloc((size_t)s->spec.classes, sizeof(*j->share));
+	if (!j->top || !j->share)
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	ET_TRY(et_session_fits(s, false, &plan, err));
+	if (s->besides)
+		ET_TRY(et_masks_open(&j->masks, s, j->ask->out, j->ask->overlay, err));
 	ET_TRY(et_net_alloc(&s->net, err));
 	return et_session_load(s, j->f.weights, err);
 }
@@ -221,6 +272,8 @@ int et_predict(const struct et_env *env, const struct et_predict *ask,
 			: et_fail(err, ET_EUSAGE,
 				  "a prediction needs a model, pictures and at least one class");
 	free(j.top);
+	free(j.share);
+	et_masks_close(j.masks);
 	et_model_close(&j.f);
 	et_session_close(&j.s);
 	return status;

@@ -64,8 +64,9 @@ struct et_session {
 	bool init_partial; /* weights to start from may lack some, or have others */
 	bool is_run;	   /* the spec is a run's: its classes are not the dataset's to choose */
 	int batch; /* images of the one batch there is, whatever the settings say; 0: they say */
-	bool input_grad; /* wanted as well */
-	bool caches;	 /* plans are to have room for features */
+	bool input_grad;  /* wanted as well */
+	uint64_t besides; /* bytes that the caller needs beside what is planned here */
+	bool caches;	  /* plans are to have room for features */
 	struct et_cache_plan cache;
 	struct et_cache *train_cache, *val_cache; /* NULL: not kept */
 	struct et_recipe recipe; /* of the whole net: what happens to steps is in it */
@@ -269,5 +270,9 @@ void et_model_close(struct et_model_files *f);
 /* ET_EUSAGE when what is to be written is one of the files that are read; option: its name. */
 int et_model_spares(const struct et_model *model, const struct et_model_files *f, const char *out,
 		    struct et_err *err) ET_MUST_CHECK;
+
+/* Adds the colours of PASCAL VOC: the bits of an index, dealt out to red, green and blue in turn.
+ */
+void et_voc_palette(uint8_t palette[256][3]);
 
 #endif

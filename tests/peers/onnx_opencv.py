@@ -75,7 +75,7 @@ def without_dropout(o):
     o = {key: without_dropout(v) for key, v in o.items()}
     if o.get("type") == "dropout":
         o["p"] = 0
-    elif "dropout" in o:
+    elif o.get("type") in ("fcn", "aspp", "psp", "uper"):
         o["dropout"] = 0
     return o
 
