@@ -161,6 +161,12 @@ static void check_head(const char *head, double dropout, int norms, int resizes)
 /* Names and numbers of parameters are checked on the configs (test_blocks.c). */
 START_TEST(heads)
 {
+	struct et_spec spec = parse(9, 9, 4, "{'name':'h','type':'aspp','out_channels':4}");
+	check_conv(&spec, "h.0.convs.0.0", 1, 1);
+	check_conv(&spec, "h.0.convs.1.0", 1, 12);
+	check_conv(&spec, "h.0.convs.2.0", 1, 24);
+	check_conv(&spec, "h.0.convs.3.0", 1, 36);
+	et_spec_free(&spec);
 	check_head("'type':'fcn','out_channels':'classes'", 0.1, 1, 0);
 	check_head("'type':'fcn','out_channels':7,'dropout':0,'batchnorm':false", 0, 0, 0);
 	check_head("'type':'aspp','out_channels':'classes'", 0.5, 7, 1);
