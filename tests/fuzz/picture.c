@@ -1,7 +1,7 @@
 /*
  * Fuzz target: whatever the bytes, a picture file is refused with its name, or decodes to the size
- * that its header said, within the memory that the probe said. Build as tests/fuzz/safetensors.c,
- * with all of lib/base and lib/data, and -lpng -ljpeg -lz -lm.
+ * that its header said, within the memory that the probe said; and so does a mask. Build as
+ * tests/fuzz/safetensors.c, with all of lib/base and lib/data, and -lpng -ljpeg -lz -lm.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "data/data.h"
+#include "data/priv.h"
 
 /* Larger ones are right, but cost the fuzzer its speed. */
 #define MOST (16u << 20)
@@ -52,6 +52,40 @@ static void prepare(const struct et_picture *p)
 		et_picture_free(&tmp[i]);
 }
 
+static void check_mask(const char *path)
+{
+	struct et_header head;
+	struct et_picture m = {0}, scratch = {0};
+	struct et_err err = {0};
+	int32_t label[11 * 9];
+	int rc = et_mask_header(path, &head, &err);
+	if (rc < 0)
+		named(path, rc, &err);
+	if (rc < 0 || et_picture_bytes(head.h, head.w, 1) > MOST)
+		return;
+	rc = et_mask_decode(path, &m, &err);
+	if (rc < 0) {
+		named(path, rc, &err);
+	} else {
+		const struct et_augment augment = {.crop = 2, .scale_min = 0.2f, .scale_max = 3};
+		struct et_prep prep = {.channels = 1,
+				       .height = 11,
+				       .width = 9,
+				       .std = {1, 1, 1},
+				       .crop_pct = 0.875};
+		require(m.h == head.h && m.w == head.w && m.c == 1);
+		require(m.cap == et_picture_bytes(m.h, m.w, 1));
+		for (uint32_t i = 0; i < 3; i++)
+			require(et_prep_labels(&prep, i ? &augment : NULL, 1, 2, i,
+					       i == 2 ? m.h / 2 + 1 : m.h, m.w, &m, 1000, &scratch,
+					       label, &err) == 0);
+		for (int i = 0; i < 11 * 9; i++)
+			require(label[i] == 1000 || (label[i] >= 0 && label[i] < 255));
+	}
+	et_picture_free(&m);
+	et_picture_free(&scratch);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char path[64];
@@ -88,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		et_picture_free(&p);
 	}
+	check_mask(path);
 	close(fd);
 	return 0;
 }

@@ -43,6 +43,7 @@ Suite *suite_recipe(void);
 Suite *suite_patch(void);
 Suite *suite_winograd(void);
 Suite *suite_wino_error(void);
+Suite *suite_pixels(void);
 Suite *suite_onnx(void);
 Suite *suite_predict(void);
 
@@ -55,5 +56,5 @@ static Suite *(*const suites[])(void) = {
 	suite_optim,	 suite_weights,	   suite_grad,	   suite_features, suite_delta,
 	suite_filter,	 suite_signs,	   suite_symmetry, suite_bench,	   suite_mode,
 	suite_chain,	 suite_recipe,	   suite_patch,	   suite_both,	   suite_chunk,
-	suite_winograd,	 suite_wino_error, suite_onnx,	   suite_predict,
+	suite_winograd,	 suite_wino_error, suite_onnx,	   suite_predict,  suite_pixels,
 };

@@ -152,24 +152,16 @@ START_TEST(skipped)
 }
 END_TEST
 
-/* Labels are in the plan; what is reserved at open is enough for every size drawn. */
-START_TEST(bytes)
+/* What is reserved at open is enough for every size drawn. */
+static void check_reserved(struct et_loader_conf *conf, const char *augment)
 {
-	struct et_dataset *ds = masks();
-	struct et_loader_conf conf = conf_of(ds);
-	size_t base = et_loader_bytes(&conf), batch = 5 * SIDE * SIDE * (3 * 4 + 4);
-	conf.depth++;
-	ck_assert_uint_ge(et_loader_bytes(&conf), base + batch);
-	ck_assert_uint_le(et_loader_bytes(&conf), base + batch + 2000);
-	conf.depth--;
-	ck_assert_int_eq(
-		et_augment_parse("flip,crop:2,scale:0.1-10,jitter:0.4", &conf.augment, NULL), 0);
-	conf.workers = 1;
-	struct et_loader *l = loader_open(&conf);
+	ck_assert_int_eq(et_augment_parse(augment, &conf->augment, NULL), 0);
+	conf->workers = 1;
+	struct et_loader *l = loader_open(conf);
 	const struct et_batch *b;
 	struct et_err err;
 	size_t cap[5];
-	for (uint64_t epoch = 0; epoch < 40; epoch++) {
+	for (uint64_t epoch = 0; epoch < 60; epoch++) {
 		const struct worker *w = &l->worker[0];
 		const struct et_picture *all[] = {&w->src, &w->mask, &w->tmp[0], &w->tmp[1],
 						  &w->tmp[2]};
@@ -182,6 +174,31 @@ START_TEST(bytes)
 			et_loader_done(l, b);
 	}
 	et_loader_close(l);
+}
+
+/* Labels are in the plan. */
+START_TEST(bytes)
+{
+	struct et_dataset *ds = masks();
+	struct et_loader_conf conf = conf_of(ds);
+	size_t base = et_loader_bytes(&conf), batch = 5 * SIDE * SIDE * (3 * 4 + 4);
+	conf.depth++;
+	ck_assert_uint_ge(et_loader_bytes(&conf), base + batch);
+	ck_assert_uint_le(et_loader_bytes(&conf), base + batch + 2000);
+	conf.depth--;
+	check_reserved(&conf, "flip,crop:2,scale:0.1-10,jitter:0.4");
+	et_dataset_close(ds);
+	/* A flat grey picture: the filter is most of the scratch, and largest for 7 columns. */
+	static const uint8_t zeros[4 * 64];
+	struct et_dataset_conf one = {.val_fraction = 0, .classes = 1};
+	struct et_err err;
+	make_png(scratch_path("e/images/a.png"), 4, 64, 1);
+	make_mask(scratch_path("e/masks/a.png"), MASK_GREY, 1, 4, 64, zeros);
+	ck_assert_int_eq(et_dataset_open(&ds, scratch_path("e"), &one, &err), 0);
+	conf = conf_of(ds);
+	conf.prep.channels = 1;
+	conf.prep.resize = ET_RESIZE_STRETCH;
+	check_reserved(&conf, "scale:0.5-1");
 	et_dataset_close(ds);
 }
 END_TEST
