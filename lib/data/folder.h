@@ -54,6 +54,9 @@ struct et_pairs {
 int et_pairs_add(struct et_pairs *p, const char *picture, const char *mask,
 		 const char *why) ET_MUST_CHECK;
 
+/* ET_EDATA where none was added. */
+int et_pairs_any(const struct et_pairs *p) ET_MUST_CHECK;
+
 int et_plain_scan(struct et_pairs *p) ET_MUST_CHECK;
 int et_voc_scan(struct et_pairs *p) ET_MUST_CHECK;
 int et_cityscapes_scan(struct et_pairs *p) ET_MUST_CHECK;

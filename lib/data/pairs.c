@@ -73,3 +73,11 @@ int et_pairs_add(struct et_pairs *p, const char *picture, const char *mask, cons
 	ET_TRY(add_mask(p, mask, work));
 	return et_folder_add(p->ds, picture, &head, p->split, 0, p->err);
 }
+
+int et_pairs_any(const struct et_pairs *p)
+{
+	const struct folder *own = p->ds->own;
+	return own->n ? ET_OK
+		      : et_fail(p->err, ET_EDATA, "Found 0 pictures with masks in %s%s", own->root,
+				p->ds->skipped ? ", besides those that were left out" : "");
+}

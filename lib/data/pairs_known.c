@@ -13,22 +13,6 @@ static int add_classes(struct et_pairs *p, const char *const *name, size_t n)
 	return ET_OK;
 }
 
-static bool has_dir(const char *root, const char *name)
-{
-	char *path = et_path_join(root, name);
-	bool has = path && et_path_is_dir(path);
-	free(path);
-	return has;
-}
-
-static int found_any(const struct et_pairs *p)
-{
-	const struct folder *own = p->ds->own;
-	return own->n ? ET_OK
-		      : et_fail(p->err, ET_EDATA, "Found 0 pictures with masks in %s%s", own->root,
-				p->ds->skipped ? ", besides those that were left out" : "");
-}
-
 /* ---- Pascal VOC ------------------------------------------------------------------------------ */
 
 #define VOC_LISTS "ImageSets/Segmentation"
@@ -43,8 +27,8 @@ char *et_voc_find(const char *path)
 	static const char *const below[] = {"", "VOC2012", "VOCdevkit/VOC2012"};
 	for (size_t i = 0; i < ET_COUNT(below); i++) {
 		char *root = *below[i] ? et_path_join(path, below[i]) : et_strdup(path);
-		if (root && has_dir(root, "JPEGImages") && has_dir(root, "SegmentationClass") &&
-		    has_dir(root, VOC_LISTS))
+		if (root && et_has_dir(root, "JPEGImages") &&
+		    et_has_dir(root, "SegmentationClass") && et_has_dir(root, VOC_LISTS))
 			return root;
 		free(root);
 	}
@@ -102,7 +86,7 @@ int et_voc_scan(struct et_pairs *p)
 		free(list);
 		ET_TRY(rc);
 	}
-	ET_TRY(found_any(p));
+	ET_TRY(et_pairs_any(p));
 	return add_classes(p, voc_classes, ET_COUNT(voc_classes));
 }
 
@@ -129,7 +113,7 @@ int et_cityscapes_class(int id)
 
 bool et_cityscapes_detect(const char *path)
 {
-	return has_dir(path, PICTURES) && has_dir(path, LABELS);
+	return et_has_dir(path, PICTURES) && et_has_dir(path, LABELS);
 }
 
 struct city_walk {
@@ -189,6 +173,6 @@ int et_cityscapes_scan(struct et_pairs *p)
 	}
 	free(c);
 	ET_TRY(rc);
-	ET_TRY(found_any(p));
+	ET_TRY(et_pairs_any(p));
 	return add_classes(p, cityscapes_classes, ET_COUNT(cityscapes_classes));
 }

@@ -234,17 +234,9 @@ static int name_classes(struct et_pairs *p)
 
 /* ---- the plain layout ------------------------------------------------------------------------ */
 
-static bool has_dir(const char *path, const char *name)
-{
-	char *full = et_path_join(path, name);
-	bool has = full && et_path_is_dir(full);
-	free(full);
-	return has;
-}
-
 static bool has_both(const char *path)
 {
-	return has_dir(path, IMAGES) && has_dir(path, MASKS);
+	return et_has_dir(path, IMAGES) && et_has_dir(path, MASKS);
 }
 
 /* The directories of root/dir that are splits; dir NULL: of root. */
@@ -274,7 +266,7 @@ static int add_split(struct et_pairs *p, const char *outer, const char *inner_im
 	int rc;
 	if (!images || !masks)
 		rc = et_fail(p->err, ET_ENOMEM, "%s: out of memory", own->root);
-	else if (!has_dir(own->root, images) || !has_dir(own->root, masks))
+	else if (!et_has_dir(own->root, images) || !et_has_dir(own->root, masks))
 		rc = et_fail(p->err, ET_EDATA,
 			     "%s: expected both %s/ and %s/, as in the other splits", own->root,
 			     images, masks);
@@ -333,8 +325,6 @@ int et_plain_scan(struct et_pairs *p)
 {
 	const struct folder *own = p->ds->own;
 	ET_TRY(has_both(own->root) ? scan_both(p) : scan_splits(p));
-	if (!own->n)
-		return et_fail(p->err, ET_EDATA, "Found 0 pictures with masks in %s%s", own->root,
-			       p->ds->skipped ? ", besides those that were left out" : "");
+	ET_TRY(et_pairs_any(p));
 	return name_classes(p);
 }

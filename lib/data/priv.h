@@ -219,6 +219,9 @@ int et_dataset_add_class(struct et_dataset *ds, const char *name, struct et_err 
 int et_dataset_number_classes(struct et_dataset *ds, int n, struct et_err *err) ET_MUST_CHECK;
 void et_dataset_extent(const struct et_dataset *ds, enum et_split split, size_t i, int c,
 		       int want_h, int want_w, struct et_extent *e);
+/* Moves a part of train to val where the settings say so. */
+int et_dataset_hold_out(struct et_dataset *ds, const struct et_dataset_conf *conf,
+			struct et_err *err) ET_MUST_CHECK;
 /* Leaves in train what the file lists, in train's order: et_dataset_conf.subset. */
 int et_subset_apply(struct et_dataset *ds, const char *path, bool skip_bad,
 		    struct et_err *err) ET_MUST_CHECK;

@@ -154,3 +154,11 @@ int et_walk_splits(struct et_walk *w, const char *dirs[ET_SPLITS], int *others)
 	et_walk_list_free(names, n);
 	return rc;
 }
+
+bool et_has_dir(const char *root, const char *name)
+{
+	char *path = et_path_join(root, name);
+	bool has = path && et_path_is_dir(path);
+	free(path);
+	return has;
+}

@@ -40,6 +40,8 @@ bool et_is_picture_name(const char *name);
 int et_walk_pictures(struct et_walk *w) ET_MUST_CHECK;
 /* The names of the directories at path that are splits, NULL for none, and how many are not. */
 int et_walk_splits(struct et_walk *w, const char *dirs[ET_SPLITS], int *others) ET_MUST_CHECK;
+/* Is there a directory of that name in root? */
+bool et_has_dir(const char *root, const char *name);
 void et_walk_free(struct et_walk *w);
 
 #endif

@@ -100,6 +100,8 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err) 
 /* The weights of classes as the settings say, for those who open no dataset: "auto" is ET_EUSAGE.
  */
 int et_session_class_weights(struct et_session *s, struct et_err *err) ET_MUST_CHECK;
+/* Warns where the first masks look like black and white ones, of which nothing would be learned. */
+void et_session_check_masks(const struct et_session *s, const char *path);
 /* All weights from a file, the classifier's too; batch norm's counters may be missing. */
 int et_session_load(struct et_session *s, const char *path, struct et_err *err) ET_MUST_CHECK;
 /* What a run is validated on, for people: "val", "test", "held out" or NULL. */

@@ -201,6 +201,8 @@ int et_session_data(struct et_session *s, const char *path, struct et_err *err)
 		       "%zu pictures left out: their headers cannot be read%s",
 		       et_dataset_skipped(s->ds),
 		       et_dataset_has_masks(s->ds) ? ", or their masks do not fit" : "");
+	if (et_dataset_has_masks(s->ds))
+		et_session_check_masks(s, path);
 	resolve_subset(s);
 	return et_session_class_weights(s, err);
 }

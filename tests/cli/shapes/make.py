@@ -39,3 +39,8 @@ for split, n in (("train", 12), ("val", 4)):
         shapes(f"{split}/{i:02}.png")
 with open(os.path.join(HERE, "classes.txt"), "w") as f:
     f.write("ground\nsquare, red\ndisc\n")
+# The first mask in black and white.
+first = Image.open(os.path.join(HERE, "masks/train/00.png"))
+os.makedirs(os.path.join(HERE, "white"), exist_ok=True)
+Image.frombytes("L", first.size, bytes(255 if v else 0 for v in first.tobytes())).save(
+    os.path.join(HERE, "white/mask.png"), optimize=True)
