@@ -125,7 +125,7 @@ static void open_session(struct et_session *s, const struct et_env *env, int mic
 	struct et_err err = {.text = ""};
 	char *text = net_text(3, 8, 9, 4, pixel_layers);
 	struct et_conf *conf = et_conf_new();
-	char number[8];
+	char number[12];
 	*s = (struct et_session){.env = env, .probing = true};
 	snprintf(number, sizeof(number), "%d", micro);
 	int rc = et_spec_parse(&s->spec, text, strlen(text), "pixels", &err);
