@@ -8,10 +8,11 @@ have a label a pixel, a tenth of them ignored, and half the batch. An error is |
 elements of a tensor. A gradient that is zero but for rounding, such as that of a shift which the
 next batch norm takes out again, is measured against the whole gradient instead.
 
-Limit: LIMIT, or twice PyTorch's float32. An activation that lies within rounding of a kink of ReLU
+Limit: LIMIT, or failing that twice PyTorch's float32. An activation that lies within rounding of a kink of ReLU
 or ReLU6 falls on the other side now and then, here or in PyTorch's float32, and shifts all gradients
-below it. What exceeds its limit is therefore tried with other numbers, TRIES times in all: a kink is
-met by some of them, a mistake by all.
+below it. What exceeds LIMIT is therefore tried with other numbers, TRIES times at most: a kink is met
+by some of them, a mistake by all. MobileNetV2 has so many activations that pictures for segmentation
+are half as large there.
 
     make peers-grad                                 (Debian: python3-torch, python3-torchvision)
     /usr/bin/python3 tests/peers/torch_grad.py [--edgetrain PROGRAM] [--size 64] [--batch 4] [--seed 1] [-v]
@@ -159,25 +160,25 @@ def compare(args, work, model, net, x, target, classes, case, frozen, last=0, sm
         assert 0 < len(named) < len(want) - 3, "what trains is not a part"
     assert set(got) == {"loss", "logits", "input", *named}, "names of tensors"
     assert meta["bn"] == options[1] and meta["mode"] == "exact" and meta["seed"] == "0", meta
-    bad = False
+    grade = 0
     print(f"{model}, {case}: {len(named)} parameters, loss {got['loss'].item():.6f}")
     for what, names in (("loss", ["loss"]), ("logits", ["logits"]), ("input", ["input"]),
                         ("parameters", named)):
         errors, off, name = worst(got, want, names)
         peers, peer, _ = worst(single, want, names)
-        good = off <= max(LIMIT, 2 * peer)
-        bad |= not good
+        mark = 0 if off <= LIMIT else 1 if off <= 2 * peer else 2
+        grade = max(grade, mark)
         print(f"  {what:<11} {off:.2e}   PyTorch's float32 {peer:.2e}"
-              + (f"   {name}" if what == "parameters" else "") + ("" if good else "   BAD"))
+              + (f"   {name}" if what == "parameters" else "") + ("", "   as PyTorch's", "   BAD")[mark])
     for name in named if args.verbose else []:
         print(f"    {errors[name]:.2e} {peers[name]:.2e} {name}")
-    return bad
+    return grade
 
 
 def data(args, model):
     """A network, pictures, labels, and how many classes there are."""
     if model in seg.NETS:
-        side, n = args.size, max(args.batch // 2, 2)
+        side, n = args.size // (2 if "mobilenet" in model else 1), max(args.batch // 2, 2)
         target = torch.randint(0, 21, (n, side, side))
         target[torch.rand(target.shape) < 0.1] = 255
         return seg.NETS[model](21), torch.randn(n, 3, side, side), target, 21
@@ -192,31 +193,34 @@ CASES = (("batch norm by batch", False, {}), ("batch norm frozen", True, {}),
 
 
 def check_once(args, model, seed, cases):
-    """Those of the cases that fail."""
+    """How each of the cases fared: 0 within LIMIT, 1 within twice PyTorch's float32, 2 neither."""
     torch.manual_seed(seed)
     net, x, target, classes = data(args, model)
     for m in net.modules():
         if isinstance(m, nn.Dropout):
             m.p = 0
     randomize(net, torch.randn(x.shape))
-    bad = []
+    grades = {}
     with tempfile.TemporaryDirectory() as work:
         write_tensors(f"{work}/weights", net.state_dict())
         write_tensors(f"{work}/batch", {"input": x, "target": target})
         for case in cases:
             name, frozen, options = case
             weight = torch.rand(classes) + 0.5 if options else None
-            if compare(args, work, model, net, x, target, classes, f"{name}, seed {seed}", frozen,
-                       weight=weight, **options):
-                bad.append(case)
-    return bad
+            grades[name] = compare(args, work, model, net, x, target, classes,
+                                   f"{name}, seed {seed}", frozen, weight=weight, **options)
+    return grades
 
 
 def check(args, model):
-    bad = CASES
+    best = {case[0]: 2 for case in CASES}
     for i in range(TRIES):
-        bad = bad and check_once(args, model, args.seed + i, bad)
-    return bad
+        left = [case for case in CASES if best[case[0]]]
+        if left:
+            for name, grade in check_once(args, model, args.seed + i, left).items():
+                best[name] = min(best[name], grade)
+    print(f"{model}: " + ("BAD" if 2 in best.values() else "good"))
+    return 2 in best.values()
 
 
 def main():
