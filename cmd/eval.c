@@ -21,6 +21,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		{OPTION_TEXT, 0, "weights", "FILE", &e->run.weights,
 		 .help = "weights to evaluate (safetensors)",
 		 .initial = "the run's model.safetensors"},
+		{OPTION_FLAG, 0, "best", .value = &e->run.best,
+		 .help = "evaluate those of the run's best epoch"},
 		{OPTION_CHOICE, 0, "split", "train|val|test", &e->run.split,
 		 .help = "part of DATA to evaluate on",
 		 .initial = "test if there is one, else val, else what the run held out"},

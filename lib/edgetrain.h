@@ -180,6 +180,7 @@ struct et_eval {
 	const char *model; /* a run directory, or a spec with weights */
 	const char *data;
 	const char *weights; /* with a spec; with a run: NULL = model.safetensors */
+	bool best;	     /* of a run: best.safetensors */
 	const char *split; /* "val", "test", "train"; NULL: test, else val, else the run's held-out
 			      part */
 	int batch_size;	   /* 0: the run's */
