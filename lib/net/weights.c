@@ -97,14 +97,6 @@ static bool other_head(const struct et_net *net, const struct et_param *p,
 	return true;
 }
 
-static bool is_param(const struct et_net *net, const char *name)
-{
-	for (int i = 0; i < net->n_params; i++)
-		if (strcmp(net->params[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 /* A convolution with a bias takes in the batch norm of its size behind it in the file, unless the
  * network has that itself. */
 static void fold(struct reading *r, int node)
@@ -115,7 +107,7 @@ static void fold(struct reading *r, int node)
 
 	if (conv->type != &et_type_conv2d || weight < 0 || bias < 0 ||
 	    !et_names_norm(&r->names, conv->name, &pair) ||
-	    is_param(r->net, r->names.name[pair.gamma]))
+	    et_names_param(r->net, r->names.name[pair.gamma]))
 		return;
 	const struct et_param *w = &r->net->params[weight], *b = &r->net->params[bias];
 	if (!same_shape(w, at(r, pair.weight)) || !is_vector(at(r, pair.gamma), b->count) ||

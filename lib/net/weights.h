@@ -18,6 +18,8 @@ int et_names_open(struct et_names *names, const struct et_net *net, const struct
 		  struct et_err *err) ET_MUST_CHECK;
 void et_names_close(struct et_names *names);
 
+/* Is that the name of a parameter of the network? */
+bool et_names_param(const struct et_net *net, const char *name);
 /* A name without the prefixes module., model., backbone., _orig_mod. that stand before it. */
 const char *et_names_bare(const char *name);
 

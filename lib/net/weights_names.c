@@ -28,7 +28,7 @@ const char *et_names_bare(const char *name)
 	return name;
 }
 
-static bool has_param(const struct et_net *net, const char *name)
+bool et_names_param(const struct et_net *net, const char *name)
 {
 	for (int i = 0; i < net->n_params; i++)
 		if (strcmp(net->params[i].name, name) == 0)
@@ -40,7 +40,7 @@ static bool has_param(const struct et_net *net, const char *name)
 static const char *own_name(const struct et_net *net, const char *name)
 {
 	for (const char *at = name; at; at = stripped(at))
-		if (has_param(net, at))
+		if (et_names_param(net, at))
 			return at;
 	name = et_names_bare(name);
 	for (int i = 0; i < net->n_params; i++)
@@ -147,7 +147,7 @@ static bool is_timm(const struct et_st *st)
 int et_names_open(struct et_names *names, const struct et_net *net, const struct et_st *st,
 		  struct et_err *err)
 {
-	bool timm = is_timm(st) && !has_param(net, "conv_stem.weight");
+	bool timm = is_timm(st) && !et_names_param(net, "conv_stem.weight");
 
 	*names = (struct et_names){.st = st, .name = et_calloc(st->n + 1, sizeof(char *))};
 	if (!names->name)

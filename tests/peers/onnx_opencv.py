@@ -17,7 +17,6 @@ import argparse
 import glob
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -34,34 +33,12 @@ except ImportError as e:
     print("skipped:", e, file=sys.stderr)
     sys.exit(77)
 
+sys.dont_write_bytecode = True
+import tensors  # noqa: E402
+
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 LIMIT = 1e-4
 QUICK = 1e6  # parameters of the largest network that --quick looks at
-
-
-# ---- safetensors ---------------------------------------------------------------------------------
-
-def write_tensors(path, tensors):
-    header, blobs, at = {}, [], 0
-    for name, t in tensors.items():
-        raw = t.tobytes()
-        header[name] = {"dtype": "I64" if t.dtype == "int64" else "F32", "shape": list(t.shape),
-                        "data_offsets": [at, at + len(raw)]}
-        blobs.append(raw)
-        at += len(raw)
-    text = json.dumps(header).encode()
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def read_tensors(path):
-    with open(path, "rb") as f:
-        data = f.read()
-    end = 8 + struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:end])
-    header.pop("__metadata__", None)
-    return {name: numpy.frombuffer(data[end + t["data_offsets"][0]:end + t["data_offsets"][1]],
-                                   "<f4").reshape(t["shape"]) for name, t in header.items()}
 
 
 # ---- networks ------------------------------------------------------------------------------------
@@ -199,10 +176,10 @@ class Case:
 
     def grad(self, x, pixels, *more):
         target = numpy.zeros((len(x),) + pixels, "int64")
-        write_tensors(self.path("batch"), {"input": x, "target": target})
+        tensors.write(self.path("batch"), {"input": x, "target": target})
         self.run("grad", self.file, self.path("batch"), "--out", self.path("grad"), "--bn",
                  "frozen", "-q", *more)
-        return read_tensors(self.path("grad"))
+        return tensors.read(self.path("grad"))[0]
 
     def logits(self, x, *more):
         """One label a picture, or one a pixel: the message says which."""
@@ -235,7 +212,7 @@ class Case:
             x = ((given / numpy.float32(255) - mean) / std).astype("<f4")
         start = self.logits(x[:1])
         shapes = {k: v.shape for k, v in start.items() if k not in ("loss", "logits")}
-        write_tensors(self.path("weights"), weights_like(shapes, 2))
+        tensors.write(self.path("weights"), weights_like(shapes, 2))
         want = self.logits(x, "--weights", self.path("weights"))["logits"]
         if softmax:
             want = numpy.exp(want - want.max(1, keepdims=True))

@@ -24,12 +24,10 @@ import argparse
 import copy
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 
-import numpy
 import torch
 import torch.nn.functional as F
 import torchvision
@@ -37,38 +35,11 @@ from torch import nn
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "gold"))
+sys.dont_write_bytecode = True
 import seg  # noqa: E402
+import tensors  # noqa: E402
+
 LIMIT, TRIES = 1e-3, 10
-TYPES = {"F32": numpy.dtype("<f4"), "I64": numpy.dtype("<i8")}
-
-
-# ---- safetensors ---------------------------------------------------------------------------------
-
-def write_tensors(path, tensors):
-    header, blobs, at = {}, [], 0
-    for name, t in tensors.items():
-        kind = "I64" if t.dtype == torch.int64 else "F32"
-        raw = t.detach().contiguous().numpy().astype(TYPES[kind]).tobytes()
-        header[name] = {"dtype": kind, "shape": list(t.shape), "data_offsets": [at, at + len(raw)]}
-        blobs.append(raw)
-        at += len(raw)
-    text = json.dumps(header).encode()
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def read_tensors(path):
-    with open(path, "rb") as f:
-        data = f.read()
-    end = 8 + struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:end])
-    meta = header.pop("__metadata__")
-    tensors = {}
-    for name, t in header.items():
-        begin, stop = (end + v for v in t["data_offsets"])
-        v = numpy.frombuffer(data[begin:stop], TYPES[t["dtype"]]).reshape(t["shape"])
-        tensors[name] = torch.from_numpy(v.astype("f8"))
-    return tensors, meta
 
 
 # ---- the two sides -------------------------------------------------------------------------------
@@ -121,7 +92,8 @@ def our_side(args, work, model, x, options):
     subprocess.run([args.edgetrain, "grad", f"{work}/spec.json", f"{work}/batch", "--weights",
                     f"{work}/weights", "--input-grad", "--quiet", "--out", f"{work}/out", *options],
                    check=True)
-    return read_tensors(f"{work}/out")
+    got, meta = tensors.read(f"{work}/out")
+    return {name: torch.from_numpy(v.astype("f8")) for name, v in got.items()}, meta
 
 
 # ---- comparison ----------------------------------------------------------------------------------
@@ -202,8 +174,8 @@ def check_once(args, model, seed, cases):
     randomize(net, torch.randn(x.shape))
     grades = {}
     with tempfile.TemporaryDirectory() as work:
-        write_tensors(f"{work}/weights", net.state_dict())
-        write_tensors(f"{work}/batch", {"input": x, "target": target})
+        tensors.write(f"{work}/weights", net.state_dict())
+        tensors.write(f"{work}/batch", {"input": x, "target": target})
         for case in cases:
             name, frozen, options = case
             weight = torch.rand(classes) + 0.5 if options else None

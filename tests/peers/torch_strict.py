@@ -6,39 +6,17 @@
 
 Exit code 1 when load_state_dict(strict=True) refuses, or a logit is off by 1e-4 of the largest.
 """
-import json
-import struct
 import sys
 
-import numpy
 import torch
 import torchvision
 
-TYPES = {"F32": numpy.dtype("<f4"), "I64": numpy.dtype("<i8")}
+sys.dont_write_bytecode = True
+import tensors  # noqa: E402
 
 
 def read(path):
-    with open(path, "rb") as f:
-        data = f.read()
-    end = 8 + struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:end])
-    header.pop("__metadata__", None)
-    return {name: torch.from_numpy(numpy.frombuffer(
-        data[end + t["data_offsets"][0]:end + t["data_offsets"][1]],
-        TYPES[t["dtype"]]).reshape(t["shape"]).copy()) for name, t in header.items()}
-
-
-def write(path, tensors):
-    header, blobs, at = {}, [], 0
-    for name, t in tensors.items():
-        kind = "I64" if t.dtype == torch.int64 else "F32"
-        raw = t.numpy().astype(TYPES[kind]).tobytes()
-        header[name] = {"dtype": kind, "shape": list(t.shape), "data_offsets": [at, at + len(raw)]}
-        blobs.append(raw)
-        at += len(raw)
-    text = json.dumps(header).encode()
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+    return {name: torch.from_numpy(v.copy()) for name, v in tensors.read(path)[0].items()}
 
 
 def compare(model, weights, batch, grad):
@@ -64,7 +42,7 @@ def compare(model, weights, batch, grad):
 def main():
     if sys.argv[1] == "batch":
         torch.manual_seed(3)
-        write(sys.argv[2], {"input": torch.randn(4, 3, 64, 64), "target": torch.tensor([0, 1, 2, 0])})
+        tensors.write(sys.argv[2], {"input": torch.randn(4, 3, 64, 64), "target": torch.tensor([0, 1, 2, 0])})
     else:
         compare(*sys.argv[2:])
 
