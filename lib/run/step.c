@@ -45,8 +45,8 @@ bool et_step_gradients(struct et_session *s, const struct et_batch *b, struct et
 		step->backward_s += et_now() - between - s->net.update_s;
 		step->update_s += s->net.update_s;
 		if (!isfinite(step->sum.loss)) {
-			snprintf(step->lost, sizeof(step->lost), "the loss became %f",
-				 step->sum.loss);
+			snprintf(step->lost, sizeof(step->lost), "the loss became %s",
+				 isnan(step->sum.loss) ? "NaN" : "infinite");
 			return false;
 		}
 	}
