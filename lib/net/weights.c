@@ -294,7 +294,10 @@ static int read_matched(struct reading *r, struct et_err *err)
 	if (!fits && r->how != ET_READ_PARTIAL)
 		return refuse(r, err);
 	ET_TRY(read_numbers(r, err));
-	return m->taken || !r->net->n_params ? ET_OK : refuse(r, err);
+	if (m->taken || r->how != ET_READ_PARTIAL || !r->net->n_params)
+		return ET_OK;
+	return fits ? et_fail(err, ET_EDATA, "%s: nothing of it fits the network", r->st->path)
+		    : refuse(r, err);
 }
 
 int et_net_read(struct et_net *net, const struct et_st *st, enum et_read how, double eps,

@@ -385,6 +385,33 @@ START_TEST(partial)
 }
 END_TEST
 
+/* A network that is a classifier alone, and a file of other classes. */
+START_TEST(head_alone)
+{
+	static const char five[] = "{'type':'flatten'},{'name':'fc','type':'linear',"
+				   "'out_features':5}";
+	struct net_case a, b;
+	struct et_match match;
+	struct et_ctx ctx = {.k = et_kern_select(NULL), .threads = 1};
+	struct net_setup setup = {.eval_batch = 1};
+	open_net(&a, five);
+	net_open(&b, &ctx,
+		 net_text(3, 9, 9, 4,
+			  "{'type':'flatten'},{'name':'fc','type':'linear',"
+			  "'out_features':4}"),
+		 &setup);
+	const char *path = save(&a.net);
+	ck_assert_int_eq(load(&b.net, path, ET_READ_WHOLE, &match), ET_OK);
+	ck_assert_str_eq(match.dropped, "fc: [5,243] in the file, [4,243] here");
+	et_match_free(&match);
+	ck_assert_int_eq(load(&b.net, path, ET_READ_PARTIAL, &match), ET_EDATA);
+	ck_assert_ptr_nonnull(strstr(err.text, "nothing of it fits the network"));
+	et_match_free(&match);
+	net_close(&a);
+	net_close(&b);
+}
+END_TEST
+
 TCase *tcase_names(void)
 {
 	TCase *tc = num_tcase("names");
@@ -397,5 +424,6 @@ TCase *tcase_names(void)
 	tcase_add_test(tc, fold_by_hand);
 	tcase_add_test(tc, fold_refused);
 	tcase_add_test(tc, partial);
+	tcase_add_test(tc, head_alone);
 	return tc;
 }
