@@ -48,35 +48,34 @@ static bool parse_range(const char *value, double least, double most, double *mi
 	       *max <= most && *min <= *max;
 }
 
-static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
+/* The value of word:MIN-MAX, a range of `what`; without one, the usual. */
+static int need_range(const char *word, const char *what, const char *value, const char *usual,
+		      double least, double most, float *min, float *max, struct et_err *err)
 {
-	double min, max;
+	double from, to;
 	if (!value)
-		value = "0.08-1"; /* torchvision's */
-	if (!parse_range(value, 0.001, 1, &min, &max))
-		return et_fail(
-			err, ET_EUSAGE,
-			"augment: rrc:%s: expected a range of areas within 0.001-1 after the "
-			"colon, such as rrc:0.08-1",
-			value);
-	a->rrc_min = (float)min;
-	a->rrc_max = (float)max;
+		value = usual;
+	if (!parse_range(value, least, most, &from, &to))
+		return et_fail(err, ET_EUSAGE,
+			       "augment: %s:%s: expected a range of %s within %g-%g after the "
+			       "colon, such as %s:%s",
+			       word, value, what, least, most, word, usual);
+	*min = (float)from;
+	*max = (float)to;
 	return ET_OK;
 }
 
+/* torchvision's */
+static int set_rrc(struct et_augment *a, const char *value, struct et_err *err)
+{
+	return need_range("rrc", "areas", value, "0.08-1", 0.001, 1, &a->rrc_min, &a->rrc_max, err);
+}
+
+/* torchvision's and mmsegmentation's */
 static int set_scale(struct et_augment *a, const char *value, struct et_err *err)
 {
-	double min, max;
-	if (!value)
-		value = "0.5-2"; /* torchvision's and mmsegmentation's */
-	if (!parse_range(value, 0.1, 10, &min, &max))
-		return et_fail(err, ET_EUSAGE,
-			       "augment: scale:%s: expected a range of factors within 0.1-10 after "
-			       "the colon, such as scale:0.5-2",
-			       value);
-	a->scale_min = (float)min;
-	a->scale_max = (float)max;
-	return ET_OK;
+	return need_range("scale", "factors", value, "0.5-2", 0.1, 10, &a->scale_min, &a->scale_max,
+			  err);
 }
 
 static int set_jitter(struct et_augment *a, const char *value, struct et_err *err)

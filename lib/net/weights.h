@@ -20,9 +20,6 @@ void et_names_close(struct et_names *names);
 
 /* Is that the name of a parameter of the network? */
 bool et_names_param(const struct et_net *net, const char *name);
-/* A name without the prefixes module., model., backbone., _orig_mod. that stand before it. */
-const char *et_names_bare(const char *name);
-
 /* The tensor for a parameter of that name: index into st->tensors, or -1. */
 ptrdiff_t et_names_find(const struct et_names *names, const char *param);
 

@@ -21,7 +21,8 @@ static const char *stripped(const char *name)
 	return NULL;
 }
 
-const char *et_names_bare(const char *name)
+/* A name without any of them. */
+static const char *bare(const char *name)
 {
 	for (const char *next; (next = stripped(name));)
 		name = next;
@@ -42,9 +43,9 @@ static const char *own_name(const struct et_net *net, const char *name)
 	for (const char *at = name; at; at = stripped(at))
 		if (et_names_param(net, at))
 			return at;
-	name = et_names_bare(name);
+	name = bare(name);
 	for (int i = 0; i < net->n_params; i++)
-		if (strcmp(et_names_bare(net->params[i].name), name) == 0)
+		if (strcmp(bare(net->params[i].name), name) == 0)
 			return net->params[i].name;
 	return name;
 }
@@ -88,7 +89,7 @@ static unsigned blocks_before(const struct et_st *st, unsigned stage, unsigned b
 	const char *rest;
 
 	for (size_t i = 0; i < st->n; i++)
-		if (block_of(et_names_bare(st->tensors[i].name), &s, &b, &rest) &&
+		if (block_of(bare(st->tensors[i].name), &s, &b, &rest) &&
 		    strcmp(rest, "bn1.weight") == 0 &&
 		    s * STAGE_BLOCKS + b < stage * STAGE_BLOCKS + block)
 			count++;
@@ -130,7 +131,7 @@ static char *timm_name(const struct et_st *st, const char *name)
 static bool has_tensor(const struct et_st *st, const char *name)
 {
 	for (size_t i = 0; i < st->n; i++)
-		if (strcmp(et_names_bare(st->tensors[i].name), name) == 0)
+		if (strcmp(bare(st->tensors[i].name), name) == 0)
 			return true;
 	return false;
 }
@@ -154,7 +155,7 @@ int et_names_open(struct et_names *names, const struct et_net *net, const struct
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	for (size_t i = 0; i < st->n; i++) {
 		const char *name = st->tensors[i].name;
-		char *other = timm ? timm_name(st, et_names_bare(name)) : NULL;
+		char *other = timm ? timm_name(st, bare(name)) : NULL;
 		if (!timm || other)
 			names->name[i] = et_strdup(own_name(net, other ? other : name));
 		free(other);
