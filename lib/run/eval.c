@@ -126,7 +126,6 @@ static int eval_session(struct et_session *s, const struct et_eval *eval, struct
 	ET_TRY(open_split(s, eval, &r->split, err));
 	ET_TRY(et_session_fits(s, false, &plan, err));
 	ET_TRY(et_net_alloc(&s->net, err));
-	et_net_init(&s->net, 0);
 	ET_TRY(et_session_load(s, f->weights, err));
 	return score_split(s, eval, r, err);
 }

@@ -140,8 +140,7 @@ static int open_job(struct job *j, struct et_err *err)
 			       "or of classes with weight 0",
 			       g->batch);
 	ET_TRY(et_net_alloc(&s->net, err));
-	et_net_init(&s->net, (uint64_t)s->t.seed);
-	return g->weights ? et_session_load(s, g->weights, err) : ET_OK;
+	return g->weights ? et_session_load(s, g->weights, err) : et_session_start(s, NULL, err);
 }
 
 /* ---- the pass -------------------------------------------------------------------------------- */

@@ -34,12 +34,7 @@ static int import(struct et_session *s, const struct et_import *job, struct et_i
 	s->t.micro_batch = 0;
 	ET_TRY(et_session_fits(s, false, &plan, err));
 	ET_TRY(et_net_alloc(&s->net, err));
-	if (job->partial) {
-		ET_TRY(et_session_start(s, job->in, err));
-	} else {
-		et_net_init(&s->net, 0);
-		ET_TRY(et_session_load(s, job->in, err));
-	}
+	ET_TRY(job->partial ? et_session_start(s, job->in, err) : et_session_load(s, job->in, err));
 	ET_TRY(write_weights(&s->net, job->out, err));
 	r->tensors = (uint64_t)s->net.n_params;
 	r->parameters = plan.parameters;
