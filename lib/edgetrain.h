@@ -80,6 +80,16 @@ bool et_mode_get(size_t i, struct et_mode_info *info);
 
 enum et_log_level { ET_LOG_INFO, ET_LOG_WARNING };
 
+/* Where power, heat and clock are read. All members may be NULL. */
+struct et_power_conf {
+	const char *sysroot; /* a directory that stands for / above /sys, /proc and /dev; NULL: / */
+	/* Only this one: pmic, ina3221, hwmon, rapl, battery, external or model; "none": no power
+	 * is measured; NULL or "auto": the first of them that is there. */
+	const char *source;
+	const char *from;  /* a file, FIFO or shell command that gives watts, one number a line */
+	const char *model; /* "IDLE,FULL": watts of the whole board, idle and with all cores busy */
+};
+
 /* Passed to every call; all members may be zero. */
 struct et_env {
 	int threads; /* 0: all processors available */
@@ -92,6 +102,7 @@ struct et_env {
 	/* One line of information or warning, without a newline; NULL: dropped. */
 	void (*log)(void *arg, enum et_log_level level, const char *line);
 	void *log_arg;
+	struct et_power_conf power;
 };
 
 struct et_version {

@@ -17,7 +17,8 @@ bad() {
 allowed() {
 	case $1 in
 	base) echo base/ ;;
-	io | data | power) echo base/ "$1/" ;;
+	io | data) echo base/ "$1/" ;;
+	power) echo base/ power/ edgetrain.h ;;
 	kern) echo base/ kern/ ;;
 	op) echo base/ kern/ op/ ;;
 	mode) echo base/ kern/ op/ mode/ ;;

@@ -32,6 +32,12 @@ struct et_trainer {
 	uint64_t steps_here, images_here, skipped_here;
 };
 
+/* Session, net, weights and run directory of a new run; of one that goes on, by fit->resume. */
+int et_trainer_open_new(struct et_trainer *t, const struct et_fit *fit,
+			struct et_err *err) ET_MUST_CHECK;
+int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
+			    struct et_run_info *info, struct et_err *err) ET_MUST_CHECK;
+
 /* One optimizer step on a batch: gradients of its micro-batches, update, CSV row, progress. */
 int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_s,
 		    struct et_err *err) ET_MUST_CHECK;
