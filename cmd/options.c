@@ -112,6 +112,49 @@ static int store_size(const struct option *opt, const char *text, struct et_err 
 	return ET_OK;
 }
 
+static int store_float(const struct option *opt, const char *text, struct et_err *err)
+{
+	double v;
+	if (!et_parse_f64(text, &v) || !(v >= opt->min && v <= opt->max))
+		return et_fail(err, ET_EUSAGE, "--%s: expected a number from %g to %g, found '%s'",
+			       opt->name, opt->min, opt->max, text);
+	*(double *)opt->value = v;
+	return ET_OK;
+}
+
+static int store_time(const struct option *opt, const char *text, struct et_err *err)
+{
+	double v;
+	if (!et_parse_duration(text, &v) || !(v > 0))
+		return et_fail(err, ET_EUSAGE,
+			       "--%s: expected a time such as 90s, 45m, 8h or 1h30m, found '%s'",
+			       opt->name, text);
+	*(double *)opt->value = v;
+	return ET_OK;
+}
+
+static int store_energy(const struct option *opt, const char *text, struct et_err *err)
+{
+	double v;
+	if (!et_parse_energy(text, &v) || !(v > 0))
+		return et_fail(err, ET_EUSAGE,
+			       "--%s: expected an energy such as 500J, 20kJ or 50Wh, found '%s'",
+			       opt->name, text);
+	*(double *)opt->value = v;
+	return ET_OK;
+}
+
+static int store_clock(const struct option *opt, const char *text, struct et_err *err)
+{
+	int minutes;
+	if (!et_parse_clock(text, &minutes))
+		return et_fail(err, ET_EUSAGE,
+			       "--%s: expected a time of the day from 0:00 to 23:59, found '%s'",
+			       opt->name, text);
+	*(const char **)opt->value = text;
+	return ET_OK;
+}
+
 static int store_text(const struct option *opt, const char *text, struct et_err *err)
 {
 	if (!*text)
@@ -152,6 +195,14 @@ static int store(const struct option *opt, const char *text, struct et_err *err)
 		return store_int(opt, text, err);
 	case OPTION_SIZE:
 		return store_size(opt, text, err);
+	case OPTION_FLOAT:
+		return store_float(opt, text, err);
+	case OPTION_TIME:
+		return store_time(opt, text, err);
+	case OPTION_ENERGY:
+		return store_energy(opt, text, err);
+	case OPTION_CLOCK:
+		return store_clock(opt, text, err);
 	case OPTION_TEXT:
 		return store_text(opt, text, err);
 	case OPTION_CHOICE:

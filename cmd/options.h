@@ -14,6 +14,10 @@ enum option_kind {
 	OPTION_FLAG,	/* bool *value */
 	OPTION_INT,	/* int *value in [min,max] */
 	OPTION_SIZE,	/* uint64_t *value, at least 1; suffixes K, M, G */
+	OPTION_FLOAT,	/* double *value in [min,max] */
+	OPTION_TIME,	/* double *value, seconds above 0: "90", "45m", "8h", "1h30m" */
+	OPTION_ENERGY,	/* double *value, joules above 0; suffixes J, kJ, MJ, Wh, kWh */
+	OPTION_CLOCK,	/* const char **value, "HH:MM" */
 	OPTION_TEXT,	/* const char **value, not empty */
 	OPTION_CHOICE,	/* const char **value, one of the words of arg */
 	OPTION_SETTING, /* struct et_conf *value: the training setting `key` */

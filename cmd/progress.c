@@ -11,7 +11,7 @@
 
 #define REDRAW_S 0.125 /* between two states of the live line */
 #define PLAIN_S	 30.0  /* between two plain lines */
-#define FIELDS	 9
+#define FIELDS	 11
 #define FIELD	 40
 
 /* A line as fields; when it is too long for the terminal those of the highest rank go first. */
@@ -91,6 +91,15 @@ static void add_rate(struct line *l, int rank, double images_per_s)
 		add(l, rank, "%.*f images/s", images_per_s < 10 ? 1 : 0, images_per_s);
 }
 
+/* Zero is what those say who measure nothing. */
+static void add_heat(struct line *l, const struct et_progress *now)
+{
+	if (now->power_w > 0)
+		add(l, 7, "%.1f W", now->power_w);
+	if (now->temp_c > 0)
+		add(l, 7, "%.0f C", now->temp_c);
+}
+
 static void compose(struct line *l, const struct progress *p, const struct et_progress *now)
 {
 	if (p->what)
@@ -104,6 +113,14 @@ static void compose(struct line *l, const struct progress *p, const struct et_pr
 		return;
 	case ET_PHASE_SAVE:
 		add(l, 1, "saving");
+		return;
+	case ET_PHASE_PAUSE:
+		add(l, 1, "pausing to cool down");
+		add_heat(l, now);
+		return;
+	case ET_PHASE_IDLE:
+		add(l, 1, "measuring the idle board");
+		add_heat(l, now);
 		return;
 	case ET_PHASE_EVAL:
 		add(l, 1, "evaluating %llu/%llu", (unsigned long long)now->batch,
@@ -119,6 +136,7 @@ static void compose(struct line *l, const struct progress *p, const struct et_pr
 	add_rate(l, 5, now->images_per_s);
 	if (p->data_ms > 0.5 * p->step_ms && p->data_ms >= 1)
 		add(l, 6, "waits for data %.0f of %.0f ms", p->data_ms, p->step_ms);
+	add_heat(l, now);
 	add_duration(l, 4, "ETA", now->eta_s);
 }
 

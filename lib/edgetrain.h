@@ -125,9 +125,19 @@ int et_version_get(const struct et_env *env, struct et_version *v,
 
 /* ---- fit ------------------------------------------------------------------------------------- */
 
-enum et_phase { ET_PHASE_LOAD, ET_PHASE_TRAIN, ET_PHASE_EVAL, ET_PHASE_SAVE };
+enum et_phase {
+	ET_PHASE_LOAD,
+	ET_PHASE_TRAIN,
+	ET_PHASE_EVAL,
+	ET_PHASE_SAVE,
+	ET_PHASE_PAUSE, /* too hot: nothing is computed until it is cooler */
+	ET_PHASE_IDLE	/* measuring what the idle board draws */
+};
 
-/* Where a run is. Called after every step (and every evaluation batch) from the training thread. */
+/*
+ * Where a run is. Called from the training thread after every step and every evaluation batch,
+ * before a checkpoint is written, and about once a second of a pause or of the idle measurement.
+ */
 struct et_progress {
 	enum et_phase phase;
 	uint64_t step, steps;	 /* optimizer steps done, and in all */
@@ -138,6 +148,7 @@ struct et_progress {
 	double images_per_s;	 /* over the last seconds; 0 = unknown */
 	double eta_s;		 /* to the end of the run; negative = unknown */
 	double data_ms, step_ms; /* of the last step: waiting for data, all */
+	double power_w, temp_c;	 /* of the last second or so; NaN = unknown */
 };
 
 /* One finished epoch: a row of epochs.csv. Unknown numbers are NaN. */
@@ -147,6 +158,16 @@ struct et_epoch {
 	double val_miou;  /* of pixels; NaN where pictures have one label each */
 	uint64_t skipped; /* bad pictures */
 	bool best;
+	/* From the row before to this one, evaluation, saving and pauses included. */
+	double total_s, energy_j, energy_net_j, power_w;
+	double j_per_image; /* of the training alone */
+};
+
+/* What one call may use; zero: no limit. */
+struct et_budget {
+	double seconds;
+	double joules;	   /* needs a source of power */
+	const char *until; /* "HH:MM", local time: the next time that the clock shows it */
 };
 
 struct et_fit {
@@ -156,6 +177,11 @@ struct et_fit {
 	const char *resume;	 /* run directory to continue, bit for bit; NULL: a new run */
 	const char *out;	 /* run directory of a new run; must not hold a run yet */
 	const struct et_conf *conf;
+	/* Training stops, after a checkpoint, before the step that would exceed it; one step is
+	 * always taken. */
+	struct et_budget budget;
+	double max_temp;     /* degrees Celsius: pause when reached, until it is 5 less; 0: never */
+	double idle_seconds; /* measure so long first what the idle board draws */
 	void (*progress)(void *arg, const struct et_progress *p);
 	void (*epoch)(void *arg, const struct et_epoch *e);
 	void *arg;
@@ -176,6 +202,13 @@ struct et_fit_result {
 	const char *val_split; /* "val", "test", "held out" or NULL */
 	uint64_t skipped;
 	uint64_t peak_memory; /* resident, bytes */
+	/* The option whose limit ended this call: "max-time", "max-energy" or "until"; NULL: all
+	 * epochs are done. */
+	const char *stopped_by;
+	double energy_j, energy_net_j; /* of this call; NaN = unknown */
+	char energy_source[96];	       /* of that; "" = none */
+	uint64_t pauses;	       /* of this call, and their seconds */
+	double pause_s;
 };
 /*
  * Trains. ET_ESTOP: stopped on request after a checkpoint. ET_EFIT: refused before anything was

@@ -34,6 +34,14 @@ bool et_parse_f64(const char *s, double *v);
 bool et_parse_i64(const char *s, int64_t *v);
 bool et_parse_size(const char *s, uint64_t *v);
 
+/* Seconds of a duration: "90", "45m", "8h", "1h30m", "2d"; d, h, m, s in this order, fractions of
+ * the last. */
+bool et_parse_duration(const char *s, double *seconds);
+/* Joules of "500", "500J", "20kJ", "1.5MJ", "50Wh", "0.2kWh". */
+bool et_parse_energy(const char *s, double *joules);
+/* Minutes since midnight of "HH:MM", from 0:00 to 23:59. */
+bool et_parse_clock(const char *s, int *minutes);
+
 /* "12.3 MB" style text of a byte count (powers of 1000) into buf; returns buf. */
 const char *et_human_bytes(uint64_t n, char buf[32]);
 

@@ -258,6 +258,66 @@ START_TEST(parse_size)
 }
 END_TEST
 
+START_TEST(parse_duration)
+{
+	static const struct {
+		const char *s;
+		double want; /* -1: refused */
+	} cases[] = {
+		{"90", 90},	 {"90s", 90},	 {"45m", 2700},	 {"8h", 28800},
+		{"1h30m", 5400}, {"1.5h", 5400}, {"2d", 172800}, {"1d2h3m4.5s", 93784.5},
+		{"0", 0},	 {"", -1},	 {"h", -1},	 {"-5", -1},
+		{"5x", -1},	 {"1m1h", -1},	 {"1h1h", -1},	 {"1.5h3m", -1},
+		{"1h30", -1},	 {"1 h", -1},	 {"1e3", -1},	 {"nan", -1},
+		{"1..5s", -1},	 {"8H", -1},
+	};
+	for (size_t i = 0; i < ET_COUNT(cases); i++) {
+		double v = -1;
+		ck_assert_msg(et_parse_duration(cases[i].s, &v) == (cases[i].want >= 0), "'%s'",
+			      cases[i].s);
+		ck_assert_double_eq(v, cases[i].want);
+	}
+}
+END_TEST
+
+START_TEST(parse_energy)
+{
+	static const struct {
+		const char *s;
+		double want;
+	} cases[] = {
+		{"500", 500},	  {"500J", 500},       {"20kJ", 20000}, {"1.5MJ", 1.5e6},
+		{"50Wh", 180000}, {"0.25kWh", 900000}, {"", -1},	{"J", -1},
+		{"5W", -1},	  {"5kj", -1},	       {"-5J", -1},	{"5J ", -1},
+	};
+	for (size_t i = 0; i < ET_COUNT(cases); i++) {
+		double v = -1;
+		ck_assert_msg(et_parse_energy(cases[i].s, &v) == (cases[i].want >= 0), "'%s'",
+			      cases[i].s);
+		ck_assert_double_eq(v, cases[i].want);
+	}
+}
+END_TEST
+
+START_TEST(parse_clock)
+{
+	static const struct {
+		const char *s;
+		int want;
+	} cases[] = {
+		{"0:00", 0},   {"00:00", 0},	 {"6:30", 390}, {"06:30", 390}, {"23:59", 1439},
+		{"24:00", -1}, {"6:60", -1},	 {"6:3", -1},	{"630", -1},	{"", -1},
+		{":30", -1},   {"06:30:00", -1}, {"-6:30", -1}, {"006:30", -1}, {"6:30 ", -1},
+	};
+	for (size_t i = 0; i < ET_COUNT(cases); i++) {
+		int v = -1;
+		ck_assert_msg(et_parse_clock(cases[i].s, &v) == (cases[i].want >= 0), "'%s'",
+			      cases[i].s);
+		ck_assert_int_eq(v, cases[i].want);
+	}
+}
+END_TEST
+
 START_TEST(human_bytes)
 {
 	static const struct {
@@ -300,6 +360,9 @@ TCase *tcase_text(void)
 	tcase_add_test(tc, parse_in_other_locales);
 	tcase_add_test(tc, parse_i64);
 	tcase_add_test(tc, parse_size);
+	tcase_add_test(tc, parse_duration);
+	tcase_add_test(tc, parse_energy);
+	tcase_add_test(tc, parse_clock);
 	tcase_add_test(tc, human_bytes);
 	tcase_add_test(tc, now);
 	return tc;
