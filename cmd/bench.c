@@ -40,6 +40,7 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	ET_TRY(options_add_settings(o, c->conf, NULL, err));
 	options_drop_settings(o, not_here);
 	ET_TRY(add_machine_options(o, c, err));
+	ET_TRY(add_power_options(o, c, err));
 	return add_verbosity_options(o, c, err);
 }
 

@@ -98,6 +98,23 @@ int add_machine_options(struct options *o, struct call *c, struct et_err *err)
 	return options_add(o, add, sizeof(add) / sizeof(add[0]), err);
 }
 
+int add_power_options(struct options *o, struct call *c, struct et_err *err)
+{
+	const struct option add[] = {
+		{OPTION_TEXT, 0, "power", "SOURCE", &c->env.power.source,
+		 .help = "use this source of 'edgetrain sensors' alone, or none",
+		 .initial = "the first there is"},
+		{OPTION_TEXT, 0, "power-from", "CMD", &c->env.power.from,
+		 .help = "read watts, one number a line, from a file, a FIFO or a command"},
+		{OPTION_TEXT, 0, "power-model", "IDLE,FULL", &c->env.power.model,
+		 .help = "without a sensor guess from the board's idle and full-load watts"},
+		{OPTION_TEXT, 0, "sysroot", "DIR", &c->env.power.sysroot,
+		 .help = "look for sensors below DIR instead of /, for tests"},
+	};
+	ET_TRY(add_heading(o, "Power", err));
+	return options_add(o, add, sizeof(add) / sizeof(add[0]), err);
+}
+
 int add_verbosity_options(struct options *o, struct call *c, struct et_err *err)
 {
 	const struct option add[] = {

@@ -62,6 +62,8 @@ int add_heading(struct options *o, const char *title, struct et_err *err) ET_MUS
 int add_model_options(struct options *o, struct et_model *model, struct et_err *err) ET_MUST_CHECK;
 /* --threads, --workers, --isa, --max-memory. */
 int add_machine_options(struct options *o, struct call *c, struct et_err *err) ET_MUST_CHECK;
+/* --power, --power-from, --power-model, --sysroot. */
+int add_power_options(struct options *o, struct call *c, struct et_err *err) ET_MUST_CHECK;
 /* -q and -v, for commands that show progress. */
 int add_verbosity_options(struct options *o, struct call *c, struct et_err *err) ET_MUST_CHECK;
 

@@ -26,7 +26,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	ET_TRY(add_heading(o, "Plan", err));
 	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
 	ET_TRY(options_add_settings(o, c->conf, NULL, err));
-	return add_machine_options(o, c, err);
+	ET_TRY(add_machine_options(o, c, err));
+	return add_power_options(o, c, err);
 }
 
 /* ---- output ---------------------------------------------------------------------------------- */

@@ -111,6 +111,11 @@ struct et_board_state et_board_read(struct et_board *b)
 	return b->last;
 }
 
+bool et_board_any(const struct et_board *b)
+{
+	return b->temp || b->throttled || b->n_freq > 0;
+}
+
 void et_board_close(struct et_board *b)
 {
 	free(b->temp);

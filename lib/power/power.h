@@ -34,6 +34,8 @@ void et_board_open(struct et_board *b, const char *root);
 /* At most one real reading a second; in between the last one. */
 struct et_board_state et_board_read(struct et_board *b);
 void et_board_close(struct et_board *b);
+/* Is there anything to read? */
+bool et_board_any(const struct et_board *b);
 
 /* ---- the meter ------------------------------------------------------------------------------- */
 
