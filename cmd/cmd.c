@@ -25,6 +25,8 @@ int exit_code(int status)
 		return 73;
 	case ET_EIO:
 		return 74;
+	case ET_EBUSY:
+		return 75;
 	case ET_EFIT:
 		return 80;
 	case ET_EDIVERGED:

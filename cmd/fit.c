@@ -20,8 +20,9 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		 .help = "start from these weights (safetensors, PyTorch's names)"},
 		{OPTION_FLAG, 0, "init-partial", .value = &run->init_partial,
 		 .help = "take of them what fits, and draw the rest anew"},
-		{OPTION_TEXT, 0, "resume", "RUN", &run->resume,
-		 .help = "continue a stopped run as if it had not been stopped"},
+		{OPTION_TEXT, 0, "resume", "RUN|auto", &run->resume,
+		 .help = "continue a stopped run as if it had not been stopped; auto: begin or "
+			 "continue --out"},
 		{OPTION_TEXT, 'o', "out", "RUN", &run->out, .help = "directory of the new run",
 		 .initial = "run-SPEC-1, or the next number that is free"},
 	};
@@ -43,6 +44,18 @@ static int take_operands(const struct call *c, struct et_fit *run, struct et_err
 	if (n == 1)
 		return et_fail(err, ET_EUSAGE, "expected SPEC and DATA, found only '%s'",
 			       operand[0]);
+	if (run->resume && strcmp(run->resume, "auto") == 0) {
+		run->resume = NULL;
+		run->resume_auto = true;
+	}
+	if (run->resume_auto && !run->out)
+		return et_fail(err, ET_EUSAGE,
+			       "--resume auto: expected --out RUN beside it, the run to begin or "
+			       "to continue (a run directory of that name is ./auto)");
+	if (n == 0 && run->resume_auto)
+		return et_fail(err, ET_EUSAGE,
+			       "--resume auto: expected SPEC and DATA, with which to begin where "
+			       "there is nothing to continue");
 	if (n == 0 && !run->resume)
 		return et_fail(err, ET_EUSAGE, "expected SPEC and DATA, or --resume RUN");
 	if (run->resume && run->out)
@@ -145,6 +158,7 @@ const struct command command_fit = {
 	"train or fine-tune a network on pictures",
 	"Usage: edgetrain fit [OPTION]... SPEC DATA\n"
 	"       edgetrain fit --resume RUN [OPTION]...\n"
+	"       edgetrain fit --resume auto --out RUN [OPTION]... SPEC DATA\n"
 	"Train or fine-tune the network described by SPEC on the pictures in DATA.\n",
 	sizeof(struct fit),
 	options,

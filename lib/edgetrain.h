@@ -176,6 +176,11 @@ struct et_fit {
 	bool init_partial;	 /* they may lack some parameters, or hold others */
 	const char *resume;	 /* run directory to continue, bit for bit; NULL: a new run */
 	const char *out;	 /* run directory of a new run; must not hold a run yet */
+	/*
+	 * Whatever is in `out` is right: nothing, what a kill left, a run to continue, or a
+	 * finished one. `init` has to be what the run was started from.
+	 */
+	bool resume_auto;
 	const struct et_conf *conf;
 	/* Training stops, after a checkpoint, before the step that would exceed it; one step is
 	 * always taken. */
@@ -212,8 +217,8 @@ struct et_fit_result {
 };
 /*
  * Trains. ET_ESTOP: stopped on request after a checkpoint. ET_EFIT: refused before anything was
- * written. ET_EDIVERGED: err names step, layer and the batch's files; the last good checkpoint
- * stays.
+ * written. ET_EBUSY: another process is training the run; err says which. ET_EDIVERGED: err names
+ * step, layer and the batch's files; the last good checkpoint stays.
  */
 int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_result *result,
 	   struct et_err *err) ET_MUST_CHECK;

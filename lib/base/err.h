@@ -17,7 +17,8 @@ enum et_status {
 	ET_EDIVERGED = -7, /* 81: NaN or Inf in training */
 	ET_ESTOP = -8,	   /* asked to stop; state was saved where there is any */
 	ET_EINTERNAL = -9, /* 70: a defect of this program */
-	ET_ECREATE = -10   /* 73: an output cannot be created */
+	ET_ECREATE = -10,  /* 73: an output cannot be created */
+	ET_EBUSY = -11	   /* 75: another process is at work there: try again later */
 };
 
 /* What went wrong, owned by the caller; text is one line: what was expected, what was found, where.

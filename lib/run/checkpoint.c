@@ -177,27 +177,6 @@ static int replace_pair(const struct et_net *net, const struct et_state *state, 
 	return ET_OK;
 }
 
-/* A kill leaves temporary files "model.safetensors.PID-N.tmp" behind: nobody will finish them. */
-static void remove_leftovers(const char *dir)
-{
-	static const char *const mine[] = {MODEL, STATE, NEXT, BEST, "run.json"};
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		size_t n = strlen(e->d_name);
-		if (n < 4 || strcmp(e->d_name + n - 4, ".tmp") != 0)
-			continue;
-		for (size_t i = 0; i < ET_COUNT(mine); i++) {
-			size_t m = strlen(mine[i]);
-			if (strncmp(e->d_name, mine[i], m) == 0 && e->d_name[m] == '.')
-				unlinkat(dirfd(d), e->d_name, 0);
-		}
-	}
-	if (d)
-		closedir(d);
-}
-
 struct paths {
 	char *model, *state, *next;
 };
@@ -295,7 +274,6 @@ int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *d
 {
 	struct paths p;
 
-	remove_leftovers(dir);
 	int status = paths_open(&p, dir) ? read_pair(net, state, &p, err)
 					 : et_fail(err, ET_ENOMEM, "out of memory");
 	paths_close(&p);

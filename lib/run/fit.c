@@ -156,9 +156,28 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 	r->images_per_s = r->seconds > 0 ? (double)r->images / r->seconds : NAN;
 }
 
-int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_result *result,
+/* What there is decides whether a run begins or goes on; nobody else can change it now. */
+static int open_run(struct et_trainer *t, struct et_fit *fit, struct et_lock *lock,
+		    struct et_run_info *info, struct et_err *err)
+{
+	const char *dir = fit->resume ? fit->resume : fit->out;
+
+	/* What is no run to resume is left untouched. */
+	if (dir && (!fit->resume || et_run_is(dir))) {
+		ET_TRY(et_lock_take(lock, t->s->env, dir, err));
+		et_run_sweep(dir);
+	}
+	if (fit->resume_auto && dir && et_run_is(dir))
+		fit->resume = dir;
+	return fit->resume ? et_trainer_open_resumed(t, fit, info, err)
+			   : et_trainer_open_new(t, fit, err);
+}
+
+int et_fit(const struct et_env *env, const struct et_fit *given, struct et_fit_result *result,
 	   struct et_err *err)
 {
+	struct et_fit own = *given, *fit = &own;
+	struct et_lock lock = {.fd = -1};
 	struct et_session s = {.env = env, .caches = true};
 	struct et_run_info info = {0};
 	struct et_trainer t = {
@@ -171,8 +190,7 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 	t.p = (struct et_progress){.phase = ET_PHASE_LOAD, .eta_s = -1};
 	if (fit->progress)
 		fit->progress(fit->arg, &t.p);
-	int status = fit->resume ? et_trainer_open_resumed(&t, fit, &info, err)
-				 : et_trainer_open_new(&t, fit, err);
+	int status = open_run(&t, fit, &lock, &info, err);
 	if (!status)
 		status = open_files(&t, err);
 	if (!status)
@@ -188,6 +206,7 @@ int et_fit(const struct et_env *env, const struct et_fit *fit, struct et_fit_res
 	et_cache_close(&t.val_cache);
 	et_run_info_free(&info);
 	et_session_close(&s);
+	et_lock_release(&lock);
 	free(t.confusion);
 	free(t.iou);
 	free(t.cells);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
@@ -51,6 +52,31 @@ static int check_conf(const struct et_session *s, const struct et_fit *fit, stru
 	return ET_OK;
 }
 
+/* run.json has the whole path; the file may be gone by now, nobody needs it any more. */
+static bool same_init(const char *run, const char *given)
+{
+	char *here = getcwd(NULL, 0), *whole = here ? et_path_join(here, given) : NULL;
+	bool same = strcmp(run, given) == 0 || (whole && strcmp(run, whole) == 0) ||
+		    same_file(run, given);
+
+	free(here);
+	free(whole);
+	return same;
+}
+
+static int check_init(const struct et_run_info *info, const struct et_fit *fit, struct et_err *err)
+{
+	if (fit->init && (!info->init || !same_init(info->init, fit->init)))
+		return et_fail(err, ET_EUSAGE,
+			       "--init %s: the run %s was started from %s; name that, or another "
+			       "directory for a new run",
+			       fit->init, fit->resume, info->init ? info->init : "random weights");
+	if (fit->init_partial && !info->init_partial)
+		return et_fail(err, ET_EUSAGE, "--init-partial: the run %s was started without it",
+			       fit->resume);
+	return ET_OK;
+}
+
 static int check_spec(const struct et_spec *run, const struct et_fit *fit, struct et_err *err)
 {
 	struct et_spec given;
@@ -62,6 +88,11 @@ static int check_spec(const struct et_spec *run, const struct et_fit *fit, struc
 		ET_TRY(et_spec_set_classes(&given, run->classes, err));
 	bool same = cJSON_Compare(given.json, run->json, true);
 	et_spec_free(&given);
+	if (!same && fit->resume_auto)
+		return et_fail(err, ET_EUSAGE,
+			       "%s is not the spec that %s was started with; continue the run with "
+			       "--resume %s alone, or name another directory for a new one",
+			       fit->spec, fit->resume, fit->resume);
 	return same ? ET_OK
 		    : et_fail(err, ET_EUSAGE,
 			      "%s is not the spec that %s was started with; leave SPEC and DATA "
@@ -130,7 +161,7 @@ int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 	struct et_plan plan;
 	const char *data = fit->data;
 
-	if (fit->init || fit->init_partial)
+	if (!fit->resume_auto && (fit->init || fit->init_partial))
 		return et_fail(err, ET_EUSAGE,
 			       "--init and --resume exclude each other: --resume goes on with the "
 			       "weights of the run, --init "
@@ -141,6 +172,7 @@ int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 			       "start from go to --init",
 			       fit->resume);
 	ET_TRY(et_run_read(fit->resume, info, err));
+	ET_TRY(check_init(info, fit, err));
 	t->dir = fit->resume;
 	s->is_run = true;
 	s->has_init = info->init != NULL;

@@ -205,6 +205,21 @@ struct et_state {
 		last_val_miou; /* of the last finished epoch */
 };
 
+/* The right to work in a run directory, which one process at a time has. */
+struct et_lock {
+	char *dir, *path;
+	int fd;	     /* -1: not held */
+	size_t made; /* length of the part of dir that was made for it; 0: it was all there */
+};
+/*
+ * Makes the directory if need be. ET_EBUSY at once, naming the process that has the lock. One that
+ * was killed has it no longer. Where the file system has no locks that is logged, and let pass.
+ */
+int et_lock_take(struct et_lock *l, const struct et_env *env, const char *dir,
+		 struct et_err *err) ET_MUST_CHECK;
+/* Removes its file, and the directories it made if they are empty. Does nothing if not held. */
+void et_lock_release(struct et_lock *l);
+
 /* run.json: written once, before anything else. */
 int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
 		    struct et_err *err) ET_MUST_CHECK;
@@ -220,6 +235,8 @@ struct et_run_info {
 int et_run_read(const char *dir, struct et_run_info *info, struct et_err *err) ET_MUST_CHECK;
 void et_run_info_free(struct et_run_info *info);
 bool et_run_is(const char *dir); /* is there a run.json */
+/* Removes temporary files that a kill left in a run directory: nobody will finish them. */
+void et_run_sweep(const char *dir);
 
 /*
  * Writes model and state as one unit: whatever moment power fails at, et_checkpoint_read() finds a

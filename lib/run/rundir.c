@@ -1,4 +1,5 @@
 /* run.json: everything needed to repeat a run, written before its first step. */
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,28 @@ bool et_run_is(const char *dir)
 	bool is = path && et_path_exists(path);
 	free(path);
 	return is;
+}
+
+/* They are called "model.safetensors.PID-N.tmp" and so on. */
+void et_run_sweep(const char *dir)
+{
+	static const char *const mine[] = {"model.safetensors", "state.safetensors",
+					   "state.next.safetensors", "best.safetensors", FILE_NAME};
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+		if (n < 4 || strcmp(e->d_name + n - 4, ".tmp") != 0)
+			continue;
+		for (size_t i = 0; i < ET_COUNT(mine); i++) {
+			size_t m = strlen(mine[i]);
+			if (strncmp(e->d_name, mine[i], m) == 0 && e->d_name[m] == '.')
+				unlinkat(dirfd(d), e->d_name, 0);
+		}
+	}
+	if (d)
+		closedir(d);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

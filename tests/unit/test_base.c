@@ -21,10 +21,10 @@
 /* Other programs see these numbers: they do not change. */
 START_TEST(status_values)
 {
-	static const int want[] = {0, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10};
-	static const int have[] = {ET_OK,    ET_EUSAGE,	   ET_EDATA,  ET_ENOINPUT,
-				   ET_EFIT,  ET_ENOMEM,	   ET_EIO,    ET_EDIVERGED,
-				   ET_ESTOP, ET_EINTERNAL, ET_ECREATE};
+	static const int want[] = {0, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11};
+	static const int have[] = {ET_OK,    ET_EUSAGE,	   ET_EDATA,   ET_ENOINPUT,
+				   ET_EFIT,  ET_ENOMEM,	   ET_EIO,     ET_EDIVERGED,
+				   ET_ESTOP, ET_EINTERNAL, ET_ECREATE, ET_EBUSY};
 	for (size_t i = 0; i < ET_COUNT(want); i++)
 		ck_assert_int_eq(have[i], want[i]);
 }
