@@ -30,6 +30,8 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		 .help = "start from these weights (safetensors, PyTorch's names)"},
 		{OPTION_FLAG, 0, "init-partial", .value = &b->run.init_partial,
 		 .help = "take of them what fits, and draw the rest anew"},
+		{OPTION_TIME, 0, "idle-seconds", "TIME", &b->run.idle_seconds,
+		 .help = "first measure so long what the idle board draws, for net energy"},
 		{OPTION_TEXT, 'o', "out", "DIR", &b->run.out,
 		 .help = "write bench.csv, layers.csv and the trainings' runs into DIR"},
 		{OPTION_TEXT, 0, "plot", "FILE.png", &b->plot,

@@ -82,6 +82,14 @@ static double energy(const struct et_bench_mode *m)
 {
 	return m->energy_j;
 }
+static double net_energy(const struct et_bench_mode *m)
+{
+	return m->energy_net_j;
+}
+static double train_energy(const struct et_bench_mode *m)
+{
+	return m->train_j;
+}
 static double cosine(const struct et_bench_mode *m)
 {
 	return m->cosine;
@@ -112,11 +120,12 @@ static const struct column {
 	double (*of)(const struct et_bench_mode *m);
 	const char *format; /* NULL: as number() does */
 } columns[] = {
-	{"peak MB", peak_mb, "%.1f"},	{"plan MB", planned_mb, "%.1f"},
-	{"saved MB", saved_mb, NULL},	{"J/step", energy, NULL},
-	{"cosine", cosine, "%.4f"},	{"norm", ratio, "%.4f"},
-	{"accuracy", accuracy, "%.4f"}, {"mIoU", miou, "%.4f"},
-	{"best", best, "%.4f"},		{"seconds", seconds, "%.1f"},
+	{"peak MB", peak_mb, "%.1f"}, {"plan MB", planned_mb, "%.1f"},
+	{"saved MB", saved_mb, NULL}, {"J/step", energy, NULL},
+	{"net J", net_energy, NULL},  {"cosine", cosine, "%.4f"},
+	{"norm", ratio, "%.4f"},      {"accuracy", accuracy, "%.4f"},
+	{"mIoU", miou, "%.4f"},	      {"best", best, "%.4f"},
+	{"seconds", seconds, "%.1f"}, {"train J", train_energy, "%.0f"},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -165,5 +174,8 @@ void print_bench(FILE *out, const struct et_bench_result *r)
 	if (r->val_split && !isnan(r->mode[0].seconds))
 		fprintf(out, "; accuracy on %s", r->val_split);
 	fputc('\n', out);
+	if (!isnan(r->mode[0].energy_j))
+		fprintf(out, "joules by %s%s\n", r->energy_source,
+			isnan(r->idle_w) ? "" : "; net: without what the idle board draws");
 	print_columns(out, r, width);
 }

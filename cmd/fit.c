@@ -26,8 +26,22 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		{OPTION_TEXT, 'o', "out", "RUN", &run->out, .help = "directory of the new run",
 		 .initial = "run-SPEC-1, or the next number that is free"},
 	};
+	const struct option night[] = {
+		{OPTION_TIME, 0, "max-time", "TIME", &run->budget.seconds,
+		 .help = "stop in time, after a checkpoint: 90s, 45m, 8h, 1h30m"},
+		{OPTION_ENERGY, 0, "max-energy", "ENERGY", &run->budget.joules,
+		 .help = "stop before more is used: 500J, 20kJ, 50Wh"},
+		{OPTION_CLOCK, 0, "until", "HH:MM", &run->budget.until,
+		 .help = "stop before the clock next shows this"},
+		{OPTION_FLOAT, 0, "max-temp", "C", &run->max_temp, .min = 30, .max = 120,
+		 .help = "pause at this temperature, until it is 5 degrees less"},
+		{OPTION_TIME, 0, "idle-seconds", "TIME", &run->idle_seconds,
+		 .help = "first measure so long what the idle board draws"},
+	};
 	ET_TRY(add_heading(o, "Run", err));
 	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
+	ET_TRY(add_heading(o, "Limits", err));
+	ET_TRY(options_add(o, night, sizeof(night) / sizeof(night[0]), err));
 	ET_TRY(options_add_settings(o, c->conf, NULL, err));
 	ET_TRY(add_machine_options(o, c, err));
 	ET_TRY(add_power_options(o, c, err));
@@ -98,13 +112,22 @@ static int choose_out(struct fit *f, struct et_err *err)
 static void print_result(const struct fit *f, const struct et_fit_result *r)
 {
 	bool held_out = r->val_split != NULL;
-	printf("accuracy %.4f  loss %.4f  split %s  ", held_out ? r->val_accuracy : r->accuracy,
-	       held_out ? r->val_loss : r->loss, held_out ? r->val_split : "train");
+	/* Stopped before the first epoch's end there is none yet. */
+	if (r->epochs)
+		printf("accuracy %.4f  loss %.4f  split %s  ",
+		       held_out ? r->val_accuracy : r->accuracy, held_out ? r->val_loss : r->loss,
+		       held_out ? r->val_split : "train");
 	if (!isnan(r->val_miou))
 		printf("miou %.4f  ", r->val_miou);
 	double best = isnan(r->best_val_miou) ? r->best_val_accuracy : r->best_val_miou;
 	if (held_out && !isnan(best))
 		printf("best %.4f  best_epoch %llu  ", best, (unsigned long long)r->best_epoch);
+	if (r->stopped_by)
+		printf("stopped %s  ", r->stopped_by);
+	if (!isnan(r->energy_j))
+		printf("energy_j %.4g  energy_source %s  ", r->energy_j, r->energy_source);
+	if (r->pauses)
+		printf("pauses %llu  pause_s %.0f  ", (unsigned long long)r->pauses, r->pause_s);
 	if (r->dropped)
 		printf("steps %llu of %llu drawn  ", (unsigned long long)r->steps,
 		       (unsigned long long)(r->steps + r->dropped));

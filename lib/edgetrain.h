@@ -485,24 +485,27 @@ struct et_bench_mode {
 	uint64_t peak_memory;  /* resident, the most in any block; 0: cannot be measured here */
 	uint64_t planned_peak; /* what was planned for that */
 	uint64_t saved;	       /* bytes kept from forward to backward */
-	double energy_j;       /* a step */
+	double energy_j;       /* a step, gross; and without what the idle board draws meanwhile */
+	double energy_net_j;   /* NaN where that was not measured */
 	double cosine, ratio;  /* gradient of all weights of layers and exact's */
 	int layers;
 	struct et_bench_layer *layer;			 /* those whose weights train */
 	double val_accuracy, best_val_accuracy, seconds; /* of a whole training */
+	double train_j;					 /* gross */
 	double val_miou, best_val_miou;			 /* as in et_fit_result */
 };
 
 struct et_bench {
 	const char *spec, *data;
-	const char *init;  /* weights to start from; NULL: random */
-	bool init_partial; /* as in et_fit */
-	const char *modes; /* recipes, separated by commas or semicolons; exact is moved to the
-			      front */
-	int steps;	   /* that count, of each mode */
-	int epochs;	   /* of a whole training in each mode; 0: none */
-	const char *out;   /* directory for bench.csv, layers.csv and, with epochs, the runs; NULL:
-			      nothing is kept */
+	const char *init;    /* weights to start from; NULL: random */
+	bool init_partial;   /* as in et_fit */
+	const char *modes;   /* recipes, separated by commas or semicolons; exact is moved to the
+				front */
+	int steps;	     /* that count, of each mode */
+	int epochs;	     /* of a whole training in each mode; 0: none */
+	double idle_seconds; /* measure so long first what the idle board draws */
+	const char *out; /* directory for bench.csv, layers.csv and, with epochs, the runs; NULL:
+			  nothing is kept */
 	const struct et_conf *conf;
 	/* After every step; mode is the recipe at work. With epochs also all that et_fit() tells.
 	 */
@@ -514,7 +517,9 @@ struct et_bench_result {
 	int modes;
 	struct et_bench_mode *mode;
 	int batch_size, rounds;
-	const char *val_split; /* as in et_fit_result */
+	const char *val_split;	/* as in et_fit_result */
+	char energy_source[96]; /* "" = none */
+	double idle_w;		/* NaN = not measured */
 };
 /*
  * Everything is checked before anything runs: ET_EUSAGE for a recipe that is wrong or that no layer

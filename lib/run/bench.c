@@ -266,10 +266,11 @@ static void sum_up(struct et_bench_run *r)
 			*spread[k] = et_spread_of(t->ms[k], t->steps);
 		m->steps = t->steps;
 		m->speedup = r->result->mode[0].step.median / m->step.median;
-		m->energy_j = NAN; /* there is no meter yet */
+		m->energy_j = t->joules / (double)t->steps;
+		m->energy_net_j = m->energy_j - r->result->idle_w * t->block_s / (double)t->steps;
 		m->cosine = et_mean_of(&t->cosine);
 		m->ratio = et_mean_of(&t->ratio);
-		m->val_accuracy = m->best_val_accuracy = m->seconds = NAN;
+		m->val_accuracy = m->best_val_accuracy = m->seconds = m->train_j = NAN;
 		m->val_miou = m->best_val_miou = NAN;
 		for (int k = 0; k < m->layers; k++) {
 			const struct et_layer_means *from = &t->layer[k];
@@ -287,7 +288,33 @@ static void close_run(struct et_bench_run *r)
 {
 	et_loader_close(r->loader);
 	r->loader = NULL;
+	et_meter_close(r->meter);
+	r->meter = NULL;
 	et_session_close(&r->s);
+}
+
+static void idling(void *arg)
+{
+	struct et_bench_run *r = arg;
+
+	r->p.phase = ET_PHASE_IDLE;
+	if (r->bench->progress)
+		r->bench->progress(r->bench->arg, NULL, &r->p);
+}
+
+/* Its own thread; what it finds is said before anything is measured with it. */
+static int open_meter(struct et_bench_run *r, struct et_err *err)
+{
+	ET_TRY(et_meter_open(&r->meter, &r->env->power, err));
+	ET_TRY(et_meter_start(r->meter, err));
+	const struct et_meter_source *source = et_meter_source(r->meter, NULL);
+	snprintf(r->result->energy_source, sizeof(r->result->energy_source), "%s",
+		 source ? source->name : "");
+	r->result->idle_w = NAN;
+	if (!(r->bench->idle_seconds > 0))
+		return ET_OK;
+	return et_idle_measure(r->meter, r->bench->idle_seconds, r->env, idling, r,
+			       &r->result->idle_w, err);
 }
 
 static int run_all(struct et_bench_run *r, struct et_err *err)
@@ -295,6 +322,7 @@ static int run_all(struct et_bench_run *r, struct et_err *err)
 	const struct et_bench *b = r->bench;
 
 	ET_TRY(open_run(r, err));
+	ET_TRY(open_meter(r, err));
 	ET_TRY(run_rounds(r, err));
 	sum_up(r);
 	close_run(r); /* a training has the memory for itself */

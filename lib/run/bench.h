@@ -2,7 +2,7 @@
 #ifndef ET_RUN_BENCH_H
 #define ET_RUN_BENCH_H
 
-#include "run/run.h"
+#include "run/watch.h"
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
@@ -41,8 +41,9 @@ struct et_layer_means {
 
 /* What is gathered about one mode. */
 struct et_tally {
-	double *ms[ET_TIMES]; /* [bench->steps] */
-	size_t steps;	      /* measured so far */
+	double *ms[ET_TIMES];	/* [bench->steps] */
+	size_t steps;		/* measured so far */
+	double joules, block_s; /* of all of them, as blocks; NaN = unknown */
 	struct et_mean cosine, ratio;
 	struct et_layer_means *layer; /* [layers] */
 	char *dir;		      /* of its training */
@@ -55,6 +56,7 @@ struct et_bench_run {
 	struct et_session s; /* its net is that of one mode at a time */
 	struct et_env quiet; /* the same without a log: what is the same for all is said once */
 	struct et_loader *loader;
+	struct et_meter *meter;
 	char *by_layer;		/* recipes of single layers, for all modes */
 	int n;			/* modes */
 	struct et_tally *tally; /* [n] */

@@ -1,4 +1,6 @@
 /* A block of steps of one mode, timed; and its memory. */
+#include <math.h>
+
 #include "run/bench.h"
 
 struct block {
@@ -39,12 +41,28 @@ static void report(struct et_bench_run *r, int mode, const struct et_step *step,
 		r->bench->progress(r->bench->arg, r->result->mode[mode].recipe, p);
 }
 
+/* Energy of the steps since then: readings at both ends make it that of this block alone. */
+static void meter(const struct block *b, double from)
+{
+	struct et_tally *t = &b->r->tally[b->mode];
+
+	bool read = et_meter_sync(b->r->meter);
+	double to = et_meter_known_to(b->r->meter);
+	t->joules += read ? et_meter_energy(b->r->meter, from, to) : NAN;
+	t->block_s += to - from;
+}
+
 static int take_steps(const struct block *b, struct et_err *err)
 {
 	struct et_bench_run *r = b->r;
 	const struct et_batch *batch;
+	double from = 0;
 
 	for (uint64_t i = 0; i <= b->steps; i++) {
+		if (i == 1) {
+			et_meter_sync(r->meter);
+			from = et_meter_known_to(r->meter);
+		}
 		struct et_step step = {.number = i, .lr = et_train_lr(&r->s.t, i, r->full)};
 		double begun = et_now();
 		ET_TRY(et_bench_batch(r, i, &batch, err));
@@ -64,6 +82,7 @@ static int take_steps(const struct block *b, struct et_err *err)
 		if (et_stopped(r->env))
 			return et_fail(err, ET_ESTOP, "stopped");
 	}
+	meter(b, from);
 	return ET_OK;
 }
 

@@ -30,7 +30,8 @@ static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
 	fputs("mode,steps,data_ms,data_iqr_ms,forward_ms,forward_iqr_ms,backward_ms,"
 	      "backward_iqr_ms,update_ms,update_iqr_ms,step_ms,step_iqr_ms,speedup,peak_bytes,"
 	      "planned_peak_bytes,saved_bytes,energy_j,cosine,norm_ratio,epochs,val_accuracy,"
-	      "best_val_accuracy,seconds,val_miou,best_val_miou\n",
+	      "best_val_accuracy,seconds,val_miou,best_val_miou,energy_net_j,idle_w,train_j,"
+	      "energy_source\n",
 	      f);
 	for (int i = 0; i < r->modes; i++) {
 		const struct et_bench_mode *m = &r->mode[i];
@@ -39,11 +40,12 @@ static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
 					m->forward.iqr,	  m->backward.median, m->backward.iqr,
 					m->update.median, m->update.iqr,      m->step.median,
 					m->step.iqr,	  m->speedup};
-		const double rest[] = {m->energy_j,	m->cosine,
-				       m->ratio,	epochs ? epochs : NAN,
-				       m->val_accuracy, m->best_val_accuracy,
-				       m->seconds,	m->val_miou,
-				       m->best_val_miou};
+		const double rest[] = {m->energy_j,	 m->cosine,
+				       m->ratio,	 epochs ? epochs : NAN,
+				       m->val_accuracy,	 m->best_val_accuracy,
+				       m->seconds,	 m->val_miou,
+				       m->best_val_miou, m->energy_net_j,
+				       r->idle_w,	 m->train_j};
 		fprintf(f, ",%" PRIu64, m->steps);
 		put_numbers(f, times, ET_COUNT(times));
 		if (m->peak_memory)
@@ -52,6 +54,9 @@ static void put_modes(FILE *f, const struct et_bench_result *r, int epochs)
 			fputc(',', f);
 		fprintf(f, ",%" PRIu64 ",%" PRIu64, m->planned_peak, m->saved);
 		put_numbers(f, rest, ET_COUNT(rest));
+		fputc(',', f);
+		if (!isnan(m->energy_j))
+			et_csv_text(f, r->energy_source);
 		fputc('\n', f);
 	}
 }

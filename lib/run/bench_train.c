@@ -145,6 +145,7 @@ static int train(struct et_bench_run *r, int i, const char *dir, struct et_err *
 	m->val_miou = result.val_miou;
 	m->best_val_miou = result.best_val_miou;
 	m->seconds = result.seconds;
+	m->train_j = result.energy_j;
 	return ET_OK;
 }
 

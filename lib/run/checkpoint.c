@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,8 +94,28 @@ static const struct field {
 	{"last_val_accuracy", offsetof(struct et_state, last_val_accuracy), true, false},
 	{"labels", offsetof(struct et_state, labels), false, true},
 	{"last_val_miou", offsetof(struct et_state, last_val_miou), true, true},
+	{"total_s", offsetof(struct et_state, total_s), true, true},
+	{"metered_s", offsetof(struct et_state, metered_s), true, true},
+	{"energy_j", offsetof(struct et_state, energy_j), true, true},
+	{"work_j", offsetof(struct et_state, work_j), true, true},
+	{"work_images", offsetof(struct et_state, work_images), false, true},
+	{"pauses", offsetof(struct et_state, pauses), false, true},
+	{"pause_s", offsetof(struct et_state, pause_s), true, true},
+	{"throttled_s", offsetof(struct et_state, throttled_s), true, true},
+	{"clock_s", offsetof(struct et_state, clock_s), true, true},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+struct et_state et_state_new(void)
+{
+	return (struct et_state){.best_accuracy = NAN,
+				 .last_loss = NAN,
+				 .last_accuracy = NAN,
+				 .last_val_loss = NAN,
+				 .last_val_accuracy = NAN,
+				 .last_val_miou = NAN,
+				 .throttled_s = NAN};
+}
 
 struct state_meta {
 	char text[FIELDS + 2][40];

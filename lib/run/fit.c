@@ -56,8 +56,8 @@ static void use_cache(struct et_loader_conf *conf, struct et_cache *cache)
 }
 
 /*
- * The columns of epochs.csv: val_miou and an IoU a class for masks. The caller frees it; NULL when
- * memory is refused.
+ * The columns of epochs.csv, with masks also val_miou and an IoU a class. The caller frees it; NULL
+ * when memory is refused.
  */
 static char *epochs_header(const struct et_session *s, bool masks)
 {
@@ -79,6 +79,7 @@ static char *epochs_header(const struct et_session *s, bool masks)
 			et_csv_text(out, name);
 		free(name);
 	}
+	fputs(ET_ENERGY_HEADER, out);
 	fine &= !ferror(out);
 	fine &= fclose(out) == 0;
 	if (fine)
@@ -101,9 +102,9 @@ static int open_epochs(struct et_trainer *t, struct et_err *err)
 		t->cells = et_calloc(k + 1, 32);
 		fine &= t->confusion && t->iou && t->cells;
 	}
-	int status =
-		fine ? et_csv_open(&t->epochs, t->dir, "epochs.csv", header, t->state.epoch, err)
-		     : et_fail(err, ET_ENOMEM, "out of memory");
+	int status = fine ? et_csv_open(&t->epochs, t->dir, "epochs.csv", header,
+					(double)t->state.epoch, err)
+			  : et_fail(err, ET_ENOMEM, "out of memory");
 	free(header);
 	return status;
 }
@@ -115,8 +116,10 @@ static int open_files(struct et_trainer *t, struct et_err *err)
 
 	train.drop = et_trainer_drops;
 	train.drop_arg = t;
-	ET_TRY(et_csv_open(&t->steps, t->dir, "steps.csv", ET_STEPS_HEADER, t->state.step, err));
+	ET_TRY(et_csv_open(&t->steps, t->dir, "steps.csv", ET_STEPS_HEADER, (double)t->state.step,
+			   err));
 	ET_TRY(open_epochs(t, err));
+	ET_TRY(et_watch_begin(&t->watch, t->dir, err));
 	open_caches(t);
 	use_cache(&train, s->train_cache);
 	train.variants = (uint64_t)s->t.cache_variants;
@@ -152,8 +155,22 @@ static void fill_result(const struct et_trainer *t, struct et_fit_result *r)
 				    .seconds = et_now() - t->begun,
 				    .val_split = et_session_val_name(t->s),
 				    .skipped = et_dataset_skipped(t->s->ds) + st->all_skipped,
-				    .peak_memory = et_machine_peak_rss()};
+				    .peak_memory = et_machine_peak_rss(),
+				    .stopped_by = t->stopped_by,
+				    .pauses = t->pauses_here,
+				    .pause_s = t->paused_s};
+	et_watch_result(&t->watch, r);
 	r->images_per_s = r->seconds > 0 ? (double)r->images / r->seconds : NAN;
+}
+
+static int open_watch(struct et_trainer *t, struct et_err *err)
+{
+	const struct et_fit *fit = t->fit;
+
+	ET_TRY(et_limits_open(&t->limits, &fit->budget, t->begun, err));
+	return et_watch_open(&t->watch, t->s->env, &t->state,
+			     fit->budget.joules > 0 ? "max-energy" : NULL,
+			     fit->max_temp > 0 ? "max-temp" : NULL, err);
 }
 
 /* What there is decides whether a run begins or goes on; nobody else can change it now. */
@@ -167,6 +184,7 @@ static int open_run(struct et_trainer *t, struct et_fit *fit, struct et_lock *lo
 		ET_TRY(et_lock_take(lock, t->s->env, dir, err));
 		et_run_sweep(dir);
 	}
+	ET_TRY(open_watch(t, err));
 	if (fit->resume_auto && dir && et_run_is(dir))
 		fit->resume = dir;
 	return fit->resume ? et_trainer_open_resumed(t, fit, info, err)
@@ -180,13 +198,15 @@ int et_fit(const struct et_env *env, const struct et_fit *given, struct et_fit_r
 	struct et_lock lock = {.fd = -1};
 	struct et_session s = {.env = env, .caches = true};
 	struct et_run_info info = {0};
-	struct et_trainer t = {
-		.s = &s, .fit = fit, .begun = et_now(), .steps = {.fd = -1}, .epochs = {.fd = -1}};
+	struct et_trainer t = {.s = &s,
+			       .fit = fit,
+			       .begun = et_now(),
+			       .steps = {.fd = -1},
+			       .epochs = {.fd = -1},
+			       .watch = {.series = {.fd = -1}}};
 
 	memset(result, 0, sizeof(*result));
-	t.state.best_accuracy = t.state.last_loss = t.state.last_accuracy = NAN;
-	t.state.last_val_loss = t.state.last_val_accuracy = t.state.last_val_miou = NAN;
-	et_board_open(&t.board, "");
+	t.state = et_state_new();
 	t.p = (struct et_progress){.phase = ET_PHASE_LOAD, .eta_s = -1};
 	if (fit->progress)
 		fit->progress(fit->arg, &t.p);
@@ -197,7 +217,7 @@ int et_fit(const struct et_env *env, const struct et_fit *given, struct et_fit_r
 		status = et_trainer_run(&t, err);
 	if (!status)
 		fill_result(&t, result);
-	et_board_close(&t.board);
+	et_watch_close(&t.watch);
 	et_csv_close(&t.steps);
 	et_csv_close(&t.epochs);
 	et_loader_close(t.train);

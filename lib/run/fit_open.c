@@ -150,7 +150,9 @@ int et_trainer_open_new(struct et_trainer *t, const struct et_fit *fit, struct e
 	ET_TRY(et_session_start(s, fit->init, err));
 	ET_TRY(et_dir_make(fit->out, err));
 	t->dir = fit->out;
-	ET_TRY(et_run_describe(s, fit->out, fit->data, fit->init, err));
+	ET_TRY(et_trainer_idle(t, err));
+	const struct et_run_power power = {t->watch.source, t->watch.idle_w, fit->max_temp};
+	ET_TRY(et_run_describe(s, fit->out, fit->data, fit->init, &power, err));
 	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
 }
 
@@ -198,6 +200,10 @@ int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 	describe(s, data, &plan);
 	ET_TRY(et_net_alloc(&s->net, err));
 	et_session_tell(s, s->env);
+	if (info->power_source && t->watch.source &&
+	    strcmp(info->power_source, t->watch.source->name) == 0)
+		t->watch.idle_w = info->idle_w;
+	ET_TRY(et_trainer_idle(t, err));
 	int found = et_checkpoint_read(&s->net, &t->state, t->dir, err);
 	ET_TRY(found);
 	if (found)

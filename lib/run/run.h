@@ -203,7 +203,19 @@ struct et_state {
 	uint64_t best_epoch;
 	double last_loss, last_accuracy, last_val_loss, last_val_accuracy,
 		last_val_miou; /* of the last finished epoch */
+	/*
+	 * Since the last row of epochs.csv: all seconds; those of known power, and joules in them.
+	 * Then the steps alone whose energy is known: their joules and pictures.
+	 */
+	double total_s, metered_s, energy_j, work_j;
+	uint64_t work_images;
+	uint64_t pauses; /* and their seconds */
+	double pause_s;
+	double throttled_s; /* while the board said that it throttles; NaN: it never said a thing */
+	double clock_s;	    /* of the whole run's work; not set back by an epoch */
 };
+/* Counters at zero, and what is not known yet as NaN. */
+struct et_state et_state_new(void);
 
 /* The right to work in a run directory, which one process at a time has. */
 struct et_lock {
@@ -220,9 +232,16 @@ int et_lock_take(struct et_lock *l, const struct et_env *env, const char *dir,
 /* Removes its file, and the directories it made if they are empty. Does nothing if not held. */
 void et_lock_release(struct et_lock *l);
 
+/* What run.json says of the source of power. */
+struct et_meter_source;
+struct et_run_power {
+	const struct et_meter_source *source; /* NULL: none */
+	double idle_w;			      /* NaN: not measured */
+	double max_temp;		      /* 0: no limit */
+};
 /* run.json: written once, before anything else. */
 int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
-		    struct et_err *err) ET_MUST_CHECK;
+		    const struct et_run_power *power, struct et_err *err) ET_MUST_CHECK;
 /* A run directory's description, read back. */
 struct et_run_info {
 	struct cJSON *json, *train;
@@ -231,6 +250,8 @@ struct et_run_info {
 	uint64_t fingerprint;
 	float *class_weight;
 	int n_class_weight;
+	char *power_source; /* that the idle board was measured with; NULL: it was not */
+	double idle_w;
 };
 int et_run_read(const char *dir, struct et_run_info *info, struct et_err *err) ET_MUST_CHECK;
 void et_run_info_free(struct et_run_info *info);
@@ -251,7 +272,9 @@ int et_checkpoint_best(const struct et_net *net, const struct et_state *state, c
 int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *dir,
 		       struct et_err *err) ET_MUST_CHECK;
 
-/* Append-only CSV: a header once; on opening, rows beyond `keep` in the first column are cut off.
+/*
+ * Append-only CSV: a header once; on opening, rows beyond `keep` in the first column are cut off. A
+ * file whose header lacks the last columns, as earlier versions wrote it, gets empty cells there.
  */
 struct et_csv {
 	int fd;
@@ -261,7 +284,7 @@ struct et_csv {
 	double flushed; /* when */
 };
 int et_csv_open(struct et_csv *c, const char *dir, const char *name, const char *header,
-		uint64_t keep, struct et_err *err) ET_MUST_CHECK;
+		double keep, struct et_err *err) ET_MUST_CHECK;
 /* One row, without a newline. Reaches the disk's cache within a second or so. */
 int et_csv_row(struct et_csv *c, struct et_err *err, const char *fmt, ...) ET_MUST_CHECK
 	ET_PRINTF(3, 4);

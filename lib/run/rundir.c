@@ -1,6 +1,7 @@
 /* run.json: everything needed to repeat a run, written before its first step. */
 #include <dirent.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "power/power.h"
 #include "run/run.h"
 
 #define FILE_NAME "run.json"
@@ -77,8 +79,36 @@ static void add_data(cJSON *root, const struct et_session *s, const char *data)
 	cJSON_AddNumberToObject(d, "test", (double)et_dataset_count(s->ds, ET_SPLIT_TEST));
 }
 
+/* In no more digits than a meter has. */
+static void add_number(cJSON *to, const char *key, double v)
+{
+	char text[32];
+
+	if (isnan(v))
+		return;
+	snprintf(text, sizeof(text), "%.6g", v);
+	cJSON_AddRawToObject(to, key, text);
+}
+
+static void add_power(cJSON *root, const struct et_run_power *power)
+{
+	const struct et_meter_source *from = power->source;
+	cJSON *p = from ? cJSON_AddObjectToObject(root, "power") : NULL;
+
+	if (!p)
+		return;
+	cJSON_AddStringToObject(p, "source", from->name);
+	cJSON_AddStringToObject(p, "scope", from->scope);
+	cJSON_AddStringToObject(p, "unit", from->unit);
+	cJSON_AddStringToObject(p, "path", from->path);
+	add_number(p, "hz", from->hz);
+	add_number(p, "shunt_uohm", from->shunt_uohm);
+	add_number(p, "idle_w", power->idle_w);
+	add_number(p, "max_temp", power->max_temp > 0 ? power->max_temp : NAN);
+}
+
 int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
-		    struct et_err *err)
+		    const struct et_run_power *power, struct et_err *err)
 {
 	struct et_version v;
 	char *path = et_path_join(dir, FILE_NAME), *text = NULL, *full = NULL;
@@ -91,6 +121,7 @@ int et_run_describe(const struct et_session *s, const char *dir, const char *dat
 		cJSON_AddStringToObject(root, "version", v.version);
 		cJSON_AddStringToObject(root, "revision", v.revision);
 		add_machine(root, s);
+		add_power(root, power);
 		add_data(root, s, data);
 		full = init ? realpath(init, NULL) : NULL;
 		if (init)
@@ -155,6 +186,22 @@ void et_run_sweep(const char *dir)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* What the idle board drew, and by which source; a run may be without. */
+static int read_power(struct et_run_info *info, struct et_err *err)
+{
+	const cJSON *p = cJSON_GetObjectItemCaseSensitive(info->json, "power");
+	const cJSON *idle = p ? cJSON_GetObjectItemCaseSensitive(p, "idle_w") : NULL;
+	const char *source = NULL;
+
+	info->idle_w = NAN;
+	if (!cJSON_IsObject(p) || !cJSON_IsNumber(idle))
+		return ET_OK;
+	ET_TRY(et_json_str(p, "power", "source", &source, err));
+	info->idle_w = idle->valuedouble;
+	info->power_source = source ? et_strdup(source) : NULL;
+	return ET_OK;
+}
+
 static int read_members(const char *path, struct et_run_info *info, struct et_err *err)
 {
 	const char *data = NULL, *init = NULL, *fingerprint = NULL;
@@ -181,6 +228,7 @@ static int read_members(const char *path, struct et_run_info *info, struct et_er
 	info->spec_text = cJSON_PrintUnformatted(spec);
 	if (!info->data || !info->spec_text || (init && !info->init))
 		return et_fail(err, ET_ENOMEM, "out of memory");
+	ET_TRY(read_power(info, err));
 	if (cJSON_IsArray(weights)) {
 		info->class_weight =
 			et_calloc((size_t)cJSON_GetArraySize(weights) + 1, sizeof(float));
@@ -219,6 +267,7 @@ void et_run_info_free(struct et_run_info *info)
 	cJSON_free(info->spec_text);
 	free(info->data);
 	free(info->init);
+	free(info->power_source);
 	free(info->class_weight);
 	memset(info, 0, sizeof(*info));
 }

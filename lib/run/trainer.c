@@ -31,7 +31,6 @@ void et_trainer_report(struct et_trainer *t)
 		t->rate_at = now;
 		t->rate_images = t->images_here;
 	}
-	p->phase = ET_PHASE_TRAIN;
 	p->step = st->step;
 	p->steps = t->per_epoch * (uint64_t)t->s->t.epochs;
 	p->epoch = st->epoch + 1;
@@ -45,15 +44,43 @@ void et_trainer_report(struct et_trainer *t)
 			   ? (double)(all - done) * t->step_s +
 				     (double)((uint64_t)t->s->t.epochs - st->epoch) * t->eval_s
 			   : -1;
-	if (t->fit->progress)
-		t->fit->progress(t->fit->arg, p);
+	et_trainer_tell(t, ET_PHASE_TRAIN);
 }
 
+/* The time that it takes is of the phase that it names; training goes on. */
 static int save(struct et_trainer *t, struct et_err *err)
 {
+	ET_TRY(et_watch_phase(&t->watch, ET_PHASE_SAVE, &t->steps, err));
+	et_trainer_tell(t, ET_PHASE_SAVE);
+	double begun = et_now();
 	ET_TRY(et_csv_sync(&t->steps, err));
 	ET_TRY(et_csv_sync(&t->epochs, err));
-	return et_checkpoint_write(&t->s->net, &t->state, t->dir, err);
+	ET_TRY(et_watch_sync(&t->watch, err));
+	ET_TRY(et_checkpoint_write(&t->s->net, &t->state, t->dir, err));
+	t->save_s = et_now() - begun;
+	return et_watch_phase(&t->watch, ET_PHASE_TRAIN, &t->steps, err);
+}
+
+/* What ended this call, and how it goes on. */
+static void tell_stop(const struct et_trainer *t)
+{
+	const struct et_state *st = &t->state;
+
+	et_log(t->s->env, ET_LOG_INFO,
+	       "stopped by --%s at step %" PRIu64 ", in epoch %" PRIu64 " of %d; continue with "
+	       "--resume %s",
+	       t->stopped_by, st->step, st->epoch + 1, t->s->t.epochs, t->dir);
+}
+
+/* Would more work of that length exceed what this call may use? Without a step none is left out. */
+static bool over(struct et_trainer *t, double more_s)
+{
+	double watts = t->watch.call_metered_s > 0 ? t->watch.call_j / t->watch.call_metered_s : 0;
+
+	if (t->steps_here && !t->stopped_by)
+		t->stopped_by = et_limits_exceeded(&t->limits, more_s + t->save_s,
+						   et_watch_spent(&t->watch), more_s * watts);
+	return t->stopped_by;
 }
 
 /* Asked to stop: save where we are, then say so. */
@@ -84,18 +111,36 @@ static int train_epoch(struct et_trainer *t, struct et_err *err)
 		if (got)
 			break;
 		et_trainer_report(t);
+		double pauses = t->paused_s;
+		got = et_trainer_cool(t, err);
+		begun += t->paused_s - pauses;
 		bool due = t->s->t.save_steps && st->batch % (uint64_t)t->s->t.save_steps == 0;
-		if (due || et_stopped(t->s->env)) {
+		if (!got && (due || et_stopped(t->s->env) || over(t, t->step_s))) {
 			st->seconds += et_now() - begun;
 			begun = et_now();
 			got = et_stopped(t->s->env) ? stop_here(t, err) : save(t, err);
 		}
+		if (t->stopped_by)
+			break;
 		waited = et_now();
 	}
 	st->seconds += et_now() - begun;
 	if (got == ET_ESTOP && et_stopped(t->s->env) && st->batch < t->per_epoch)
 		return stop_here(t, err);
 	return got;
+}
+
+/* After each batch of an evaluation. */
+static void evaluating(void *arg, const struct et_progress *p)
+{
+	struct et_trainer *t = arg;
+	(void)p; /* it is the trainer's own */
+
+	et_trainer_tell(t, ET_PHASE_EVAL);
+	if (!t->watched)
+		t->watched = et_watch_tick(&t->watch, &t->watch_err);
+	if (!t->watched)
+		t->watched = et_trainer_cool(t, &t->watch_err);
 }
 
 static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err)
@@ -111,7 +156,11 @@ static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err
 		t->iou[i] = NAN;
 	if (!t->val)
 		return ET_OK;
-	int status = et_evaluate(t->s, t->val, &score, t->fit->progress, t->fit->arg, &t->p, err);
+	ET_TRY(et_watch_phase(&t->watch, ET_PHASE_EVAL, &t->steps, err));
+	t->watched = ET_OK;
+	int status = et_evaluate(t->s, t->val, &score, evaluating, t, &t->p, err);
+	if (!status && t->watched)
+		status = et_fail(err, t->watched, "%s", t->watch_err.text);
 	if (status == ET_ESTOP)
 		return stop_here(t, err);
 	ET_TRY(status);
@@ -137,31 +186,35 @@ static const char *iou_cells(struct et_trainer *t, const struct et_epoch *e)
 	return t->cells;
 }
 
-static int write_epoch(struct et_trainer *t, const struct et_epoch *e, struct et_err *err)
+static int write_epoch(struct et_trainer *t, const struct et_epoch *e, const char *energy,
+		       struct et_err *err)
 {
 	char c[5][32];
 
 	return et_csv_row(
-		&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64 "%s", e->epoch,
+		&t->epochs, err, "%" PRIu64 ",%s,%s,%s,%s,%s,%.3f,%.1f,%" PRIu64 "%s%s", e->epoch,
 		et_csv_cell("%.7g", e->loss, c[0]), et_csv_cell("%.7g", e->accuracy, c[1]),
 		et_csv_cell("%.7g", e->val_loss, c[2]), et_csv_cell("%.7g", e->val_accuracy, c[3]),
 		et_csv_cell("%.7g", e->lr, c[4]), e->seconds, e->images_per_s, e->skipped,
-		iou_cells(t, e));
+		iou_cells(t, e), energy);
 }
 
 static int finish_epoch(struct et_trainer *t, struct et_err *err)
 {
 	struct et_state *st = &t->state;
 	struct et_epoch e = {.epoch = st->epoch + 1, .seconds = st->seconds};
+	char energy[256];
 
 	ET_TRY(evaluate(t, &e, err));
+	ET_TRY(et_watch_phase(&t->watch, ET_PHASE_SAVE, &t->steps, err));
 	e.loss = mean_loss(st);
 	e.accuracy = mean_accuracy(st);
 	e.skipped = st->skipped;
 	uint64_t clock = et_trainer_clock(t);
 	e.lr = clock ? et_train_lr(&t->s->t, clock - 1, t->per_epoch) : NAN;
 	e.images_per_s = st->seconds > 0 ? (double)st->images / st->seconds : NAN;
-	ET_TRY(write_epoch(t, &e, err));
+	et_watch_epoch(&t->watch, &e, energy, sizeof(energy));
+	ET_TRY(write_epoch(t, &e, energy, err));
 
 	double judged = !t->val ? e.accuracy : t->confusion ? e.val_miou : e.val_accuracy;
 	e.best = st->best_epoch == 0 || judged > st->best_accuracy;
@@ -175,12 +228,14 @@ static int finish_epoch(struct et_trainer *t, struct et_err *err)
 	st->all_skipped += st->skipped;
 	st->loss_sum = st->seconds = 0;
 	st->correct = st->images = st->labels = st->skipped = 0;
+	st->total_s = st->metered_s = st->energy_j = st->work_j = st->pause_s = 0;
+	st->work_images = st->pauses = 0;
+	st->throttled_s = NAN;
 	if (e.best) {
 		st->best_accuracy = judged;
 		st->best_epoch = e.epoch;
 		ET_TRY(et_checkpoint_best(&t->s->net, st, t->dir, err));
 	}
-	t->p.phase = ET_PHASE_SAVE;
 	ET_TRY(save(t, err));
 	if (t->fit->epoch)
 		t->fit->epoch(t->fit->arg, &e);
@@ -192,7 +247,13 @@ static int run_epochs(struct et_trainer *t, struct et_err *err)
 	t->p.eta_s = -1;
 	while (t->state.epoch < (uint64_t)t->s->t.epochs) {
 		ET_TRY(train_epoch(t, err));
+		if (t->stopped_by)
+			return ET_OK;
+		if (over(t, t->eval_s))
+			return save(t, err);
 		ET_TRY(finish_epoch(t, err));
+		if (t->state.epoch < (uint64_t)t->s->t.epochs && over(t, t->step_s))
+			return ET_OK;
 		if (et_stopped(t->s->env) && t->state.epoch < (uint64_t)t->s->t.epochs)
 			return stop_here(t, err);
 	}
@@ -209,6 +270,8 @@ static void run_course(void *arg)
 {
 	struct course *c = arg;
 	c->status = run_epochs(c->t, c->err);
+	if (!c->status && c->t->stopped_by)
+		tell_stop(c->t);
 }
 
 int et_trainer_run(struct et_trainer *t, struct et_err *err)

@@ -2,13 +2,10 @@
 #ifndef ET_RUN_TRAINER_H
 #define ET_RUN_TRAINER_H
 
-#include "power/power.h"
 #include "run/cache.h"
+#include "run/limits.h"
+#include "run/watch.h"
 
-#define ET_STEPS_HEADER                                                                         \
-	"step,epoch,samples,loss,accuracy,lr,data_ms,forward_ms,backward_ms,update_ms,step_ms," \
-	"energy_j,power_w,"                                                                     \
-	"energy_source,temp_c,freq_mhz,throttled,rss_mb"
 #define ET_EPOCHS_HEADER "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_s,skipped"
 
 struct et_trainer {
@@ -19,15 +16,21 @@ struct et_trainer {
 	struct et_loader *train, *val; /* val may be NULL */
 	struct et_csv steps, epochs;
 	struct et_progress p;
-	struct et_board board;
+	struct et_watch watch;
+	struct et_limits limits;
+	const char *stopped_by;	 /* the option whose limit was reached; NULL: none */
+	double paused_s, save_s; /* in pauses of this call; that the last checkpoint took */
+	uint64_t pauses_here;
+	int watched; /* what went wrong in the middle of an evaluation */
+	struct et_err watch_err;
 	struct et_cache train_cache, val_cache; /* in use where the session points to them */
 	uint64_t per_epoch;			/* batches */
 	double begun, rate_at;			/* of this call; of the current rate window */
 	uint64_t rate_images;
 	/* Of pixels; NULL where there is one label a picture. */
-	uint64_t *confusion;   /* [classes][classes] */
-	double *iou;	       /* [classes] */
-	char *cells;	       /* of a row of epochs.csv, what follows ET_EPOCHS_HEADER */
+	uint64_t *confusion; /* [classes][classes] */
+	double *iou;	     /* [classes] */
+	char *cells; /* of a row of epochs.csv, between ET_EPOCHS_HEADER and ET_ENERGY_HEADER */
 	double step_s, eval_s; /* smoothed duration of a step; of the last evaluation */
 	uint64_t steps_here, images_here, skipped_here;
 };
@@ -44,6 +47,12 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 /* From where the state says to the end of the last epoch. */
 int et_trainer_run(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
 void et_trainer_report(struct et_trainer *t);
+/* The caller's progress, with power and temperature as last known. */
+void et_trainer_tell(struct et_trainer *t, enum et_phase phase);
+/* Where the board is too hot: waits until it is cooler; the pause goes into state and files. */
+int et_trainer_cool(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
+/* Measures what the idle board draws, if that is asked for. */
+int et_trainer_idle(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
 /* What the schedule goes by: steps done, or with a mode that skips some, batches drawn. */
 uint64_t et_trainer_clock(const struct et_trainer *t);
 /* Is a batch to be skipped unseen? arg is the trainer. */

@@ -33,25 +33,29 @@ static int diverged(struct et_trainer *t, const struct et_batch *b, const struct
 }
 
 static int write_row(struct et_trainer *t, const struct et_batch *b, const struct et_step *step,
-		     double data_s, double step_s, struct et_err *err)
+		     double data_s, double begun, double ended, struct et_err *err)
 {
-	struct et_board_state board = et_board_read(&t->board);
 	double rss = (double)et_machine_rss() / 1e6;
 	const struct et_loss_sum *sum = &step->sum;
-	char temp[32], freq[32], bits[32] = "", memory[32];
+	const struct et_step_row row = {
+		.step = t->state.step,
+		.epoch = t->state.epoch + 1,
+		.samples = b->n,
+		.loss = sum->loss,
+		.accuracy = sum->rows ? (double)sum->correct / (double)sum->rows : 0,
+		.lr = step->lr,
+		.data_s = data_s,
+		.forward_s = step->forward_s,
+		.backward_s = step->backward_s,
+		.update_s = step->update_s,
+		.step_s = ended - begun,
+		.begun = begun,
+		.ended = ended,
+		.rss_mb = rss > 0 ? rss : NAN,
+		.board = t->watch.board,
+	};
 
-	if (board.throttled >= 0)
-		snprintf(bits, sizeof(bits), "0x%" PRIx64, (uint64_t)board.throttled);
-	/* energy_j, power_w and energy_source stay empty: there is no meter yet. */
-	return et_csv_row(
-		&t->steps, err,
-		"%" PRIu64 ",%" PRIu64
-		",%zu,%.7g,%.7g,%.7g,%.3f,%.3f,%.3f,%.3f,%.3f,,,,%s,%s,%s,%s",
-		t->state.step, t->state.epoch + 1, b->n, sum->loss,
-		sum->rows ? (double)sum->correct / (double)sum->rows : 0.0, step->lr, data_s * 1e3,
-		step->forward_s * 1e3, step->backward_s * 1e3, step->update_s * 1e3, step_s * 1e3,
-		et_csv_cell("%.1f", board.temp_c, temp), et_csv_cell("%.0f", board.freq_mhz, freq),
-		bits, et_csv_cell("%.1f", rss > 0 ? rss : NAN, memory));
+	return et_watch_row(&t->watch, &row, &t->steps, err);
 }
 
 int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_s,
@@ -69,8 +73,9 @@ int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_
 	st->labels += step.sum.rows;
 	st->correct += step.sum.correct;
 	st->images += b->n;
-	double took = et_now() - begun;
-	ET_TRY(write_row(t, b, &step, data_s, took, err));
+	double ended = et_now(), took = ended - begun;
+	ET_TRY(et_watch_tick(&t->watch, err));
+	ET_TRY(write_row(t, b, &step, data_s, begun, ended, err));
 
 	t->steps_here++;
 	t->images_here += b->n;
