@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "report.h"
+#include "evaluation.h"
 
 struct eval {
 	struct et_eval run;

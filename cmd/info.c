@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "names.h"
 
 struct info {
 	struct et_info_request request;
@@ -34,16 +35,13 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 
 static int wider(int column, const char *text)
 {
-	int n = (int)strlen(text);
+	int n = (int)name_width(text);
 	return n > column ? n : column;
 }
 
-/* Names come from files: control characters must not reach the terminal. */
 static void print_text(const char *text, int column)
 {
-	int n = 0;
-	for (; *text; text++, n++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+	int n = (int)name_put(stdout, text);
 	printf("%*s", n < column ? column - n : 0, "");
 }
 

@@ -1,168 +1,89 @@
-/* What an evaluation found, as text and as CSV. */
-#include <math.h>
+/* edgetrain report: what runs have come to. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "cmd.h"
 #include "report.h"
 
-void print_evaluation(FILE *out, const struct et_eval_result *r)
-{
-	fprintf(out, "accuracy      %.4f\n", r->accuracy);
-	if (r->iou)
-		fprintf(out, "miou          %.4f\n", r->miou);
-	if (!isnan(r->top5))
-		fprintf(out, "top5          %.4f\n", r->top5);
-	fprintf(out, "loss          %.4f\n", r->loss);
-	fprintf(out, "images        %llu\n", (unsigned long long)r->images);
-	if (r->iou)
-		fprintf(out, "pixels        %llu\n", (unsigned long long)r->labels);
-	fprintf(out, "skipped       %llu\n", (unsigned long long)r->skipped);
-	fprintf(out, "split         %s\n", r->split);
-	fprintf(out, "seconds       %.2f\n", r->seconds);
-	fprintf(out, "images_per_s  %.0f\n", r->images_per_s);
-}
-
-/* What is labelled as a class, predicted as it, and both. */
-struct tally {
-	uint64_t labels, predicted, correct;
+struct report {
+	const char *format;
 };
 
-static struct tally tally(const struct et_eval_result *r, size_t class)
+static int options(struct call *c, struct options *o, struct et_err *err)
 {
-	size_t n = (size_t)r->classes;
-	struct tally t = {.correct = r->confusion[class * n + class]};
-
-	for (size_t k = 0; k < n; k++) {
-		t.labels += r->confusion[class * n + k];
-		t.predicted += r->confusion[k * n + class];
-	}
-	return t;
+	struct report *p = c->own;
+	p->format = "text";
+	const struct option own[] = {
+		{OPTION_CHOICE, 0, "format", "text|csv|json", &p->format, .initial = "text",
+		 .help = "print a table for people, or CSV or JSON with all numbers"},
+	};
+	ET_TRY(add_heading(o, "Report", err));
+	return options_add(o, own, sizeof(own) / sizeof(own[0]), err);
 }
 
-/* Class names are names of directories: control characters must not reach the terminal. */
-static size_t print_name(FILE *out, const char *name)
+static size_t terminal_width(void)
 {
-	size_t width = 0;
-	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
-		fputc(*c < 0x20 || *c == 0x7f ? '?' : *c, out);
-		width += (*c & 0xc0) != 0x80;
-	}
-	return width;
+	struct winsize size;
+	return isatty(1) && ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 ? size.ws_col
+										  : 80;
 }
 
-static size_t width_of(const char *name)
+static void print(const struct report *p, const struct et_report *r, size_t n)
 {
-	size_t width = 0;
-	for (; *name; name++)
-		width += ((unsigned char)*name & 0xc0) != 0x80;
-	return width;
-}
-
-static void print_ratio(FILE *out, uint64_t part, uint64_t whole)
-{
-	if (whole)
-		fprintf(out, "  %9.4f", (double)part / (double)whole);
+	if (strcmp(p->format, "csv") == 0)
+		report_csv(stdout, r, n);
+	else if (strcmp(p->format, "json") == 0)
+		report_json(stdout, r, n);
 	else
-		fprintf(out, "  %9s", "-");
+		print_report(stdout, r, n, terminal_width());
 }
 
-void print_classes(FILE *out, const struct et_eval_result *r)
+/* A run that cannot be read does not stop the others; in the end it is the first one's error. */
+static int read_runs(const struct call *c, struct et_report *r, size_t *n, struct et_err *err)
 {
-	size_t n = (size_t)r->classes, column = strlen("class");
-	for (size_t i = 0; i < n; i++)
-		if (width_of(r->class_names[i]) > column)
-			column = width_of(r->class_names[i]);
-	/* Of pixels there are many. */
-	int count = r->iou ? 12 : 8;
-	fprintf(out, "\n%-*s  %*s  %*s  %9s  %*s  %9s%s\n", (int)column, "class", count,
-		r->iou ? "pixels" : "images", count, "correct", "accuracy", r->iou ? count : 9,
-		"predicted", "precision", r->iou ? "        iou" : "");
-	for (size_t i = 0; i < n; i++) {
-		struct tally t = tally(r, i);
-		size_t width = print_name(out, r->class_names[i]);
-		fprintf(out, "%*s  %*llu  %*llu", (int)(column - width), "", count,
-			(unsigned long long)t.labels, count, (unsigned long long)t.correct);
-		print_ratio(out, t.correct, t.labels);
-		fprintf(out, "  %*llu", r->iou ? count : 9, (unsigned long long)t.predicted);
-		print_ratio(out, t.correct, t.predicted);
-		if (r->iou)
-			print_ratio(out, t.correct, t.labels + t.predicted - t.correct);
-		fputc('\n', out);
+	int status = ET_OK;
+	for (int i = 0; i < c->operands; i++) {
+		struct et_err why = {0};
+		if (et_report_read(c->operand[i], &r[*n], &why) == ET_OK) {
+			++*n;
+			continue;
+		}
+		if (status)
+			fail("report", &why);
+		else
+			status = et_fail(err, why.code, "%s", why.text);
 	}
-}
-
-/* ---- CSV ------------------------------------------------------------------------------------- */
-
-/* Puts what `print` says into a file, which is complete or what it was before. */
-static int write_csv(const char *path, const struct et_eval_result *r,
-		     void (*print)(FILE *out, const struct et_eval_result *r), struct et_err *err)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return et_fail(err, ET_ENOMEM, "%s: no memory to write it", path);
-	print(out, r);
-	bool failed = ferror(out);
-	if (fclose(out) != 0 || failed) {
-		free(text);
-		return et_fail(err, ET_ENOMEM, "%s: no memory to write it", path);
-	}
-	int status = et_file_write(path, text, size, err);
-	free(text);
 	return status;
 }
 
-static void confusion(FILE *out, const struct et_eval_result *r)
+static int run(struct call *c, struct et_err *err)
 {
-	size_t n = (size_t)r->classes;
-
-	fputs("class", out);
-	for (size_t i = 0; i < n; i++) {
-		fputc(',', out);
-		et_csv_text(out, r->class_names[i]);
-	}
-	fputc('\n', out);
-	for (size_t i = 0; i < n; i++) {
-		et_csv_text(out, r->class_names[i]);
-		for (size_t k = 0; k < n; k++)
-			fprintf(out, ",%llu", (unsigned long long)r->confusion[i * n + k]);
-		fputc('\n', out);
-	}
+	const struct report *p = c->own;
+	size_t n = 0;
+	if (c->operands == 0)
+		return et_fail(err, ET_EUSAGE, "expected RUN, found nothing");
+	struct et_report *r = calloc((size_t)c->operands, sizeof(*r));
+	if (!r)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	int status = read_runs(c, r, &n, err);
+	if (n)
+		print(p, r, n);
+	for (size_t i = 0; i < n; i++)
+		et_report_free(&r[i]);
+	free(r);
+	return status;
 }
 
-int write_confusion(const char *path, const struct et_eval_result *r, struct et_err *err)
-{
-	return write_csv(path, r, confusion, err);
-}
-
-/* A cell; empty where there is nothing to divide by. */
-static void put_share(FILE *out, uint64_t part, uint64_t whole)
-{
-	fputc(',', out);
-	if (whole)
-		fprintf(out, "%.6g", (double)part / (double)whole);
-}
-
-static void classes(FILE *out, const struct et_eval_result *r)
-{
-	fprintf(out, "class,%s,correct,accuracy,predicted,precision%s\n",
-		r->iou ? "pixels" : "images", r->iou ? ",iou" : "");
-	for (size_t i = 0; i < (size_t)r->classes; i++) {
-		struct tally t = tally(r, i);
-		et_csv_text(out, r->class_names[i]);
-		fprintf(out, ",%llu,%llu", (unsigned long long)t.labels,
-			(unsigned long long)t.correct);
-		put_share(out, t.correct, t.labels);
-		fprintf(out, ",%llu", (unsigned long long)t.predicted);
-		put_share(out, t.correct, t.predicted);
-		if (r->iou)
-			put_share(out, t.correct, t.labels + t.predicted - t.correct);
-		fputc('\n', out);
-	}
-}
-
-int write_classes(const char *path, const struct et_eval_result *r, struct et_err *err)
-{
-	return write_csv(path, r, classes, err);
-}
+const struct command command_report = {
+	"report",
+	"what runs have come to: accuracy, time, energy, heat",
+	"Usage: edgetrain report [OPTION]... RUN...\n"
+	"Print how far runs are, how good they are, what they took and what they suffered; "
+	"several\n"
+	"side by side.\n",
+	sizeof(struct report),
+	options,
+	run,
+};

@@ -285,6 +285,92 @@ struct et_plan_request {
 int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
 	    struct et_err *err) ET_MUST_CHECK;
 
+/* ---- report ---------------------------------------------------------------------------------- */
+
+/* A quarter of the values is below `low`, half below `median`, three quarters below `high`. */
+struct et_quartiles {
+	double low, median, high;
+};
+/* A row of epochs.csv; the sums are over all epochs from the first to this one. */
+struct et_report_epoch {
+	uint64_t epoch;
+	double loss, accuracy, val_loss, val_accuracy, val_miou;
+	double train_s, total_s, energy_j;
+};
+/* A point of a curve: means over a stretch of the run, but the highest temperature. */
+struct et_report_moment {
+	double time_s; /* since the run began; of losses: of training alone */
+	double epoch;  /* of losses: 1.5 is the middle of the second one; else 0 */
+	double power_w, temp_c, freq_mhz, loss;
+};
+struct et_report_span {
+	double from_s, to_s;
+};
+#define ET_REPORT_MOMENTS 2048 /* points of a curve at most */
+
+/*
+ * A run, finished, stopped or at work, by run.json and the CSV files beside it. What is not known
+ * is NaN. The epoch in which the run is, if any, counts as far as its steps are written.
+ */
+struct et_report {
+	char *run; /* its directory as given */
+	char *name, *mode, *data, *init,
+		*version;  /* of the spec; ... ; init NULL: random weights */
+	char *board;	   /* NULL: unknown */
+	uint64_t pictures; /* to train on; 0: unknown */
+	int batch_size, classes;
+	uint64_t epochs, epochs_wanted; /* done; to be done when the run was begun */
+	uint64_t steps, images;		/* done */
+	bool finished;
+	int64_t pid;   /* of the process of this machine that trains it now; 0: none */
+	double left_s; /* to its end at the pace so far; 0 when finished */
+	/* Of the last epoch that was finished; val_*: NaN without validation. */
+	double loss, accuracy, val_loss, val_accuracy, val_miou;
+	double running_loss, running_accuracy; /* of the epoch that is not; NaN: there is none */
+	/* The largest val_miou, else val_accuracy, else accuracy; best_epoch 0: no epoch yet. */
+	double best;
+	uint64_t best_epoch;
+	uint64_t skipped; /* bad pictures */
+
+	double train_s; /* steps and what is between them, without evaluation, saving and pauses */
+	double total_s; /* with them; NaN for runs of versions that did not write it */
+	/* Milliseconds, within 0.3 %: whole steps, and their parts. */
+	struct et_quartiles step, data_wait, forward, backward, update;
+	double images_per_s; /* in training */
+
+	double energy_j, energy_net_j; /* over total_s; net: without what the idle board takes */
+	uint64_t energy_epochs;	       /* finished epochs whose energy is in it */
+	double power_w, j_per_image;   /* mean; of training alone */
+	double idle_w;
+	char source[96], scope[32]; /* "": none */
+	bool estimated;		    /* by a model of the board: not measured */
+	bool windows;		    /* steps are so short that theirs is a mean by time */
+	bool sources;		    /* there was more than this one */
+
+	uint64_t pauses; /* to cool down */
+	double pause_s;
+	double throttled_s; /* any of the bits 0 to 3 set */
+	int64_t throttled;  /* Raspberry Pi's bits 0 to 3 that were set during the run; -1: unknown
+			     */
+	double highest_c, peak_rss; /* bytes */
+
+	size_t n_epoch, n_power, n_loss, n_pause, n_throttle;
+	struct et_report_epoch *epoch;
+	/* Power, heat and clock by the run's time; by that of training (clocked) where power.csv
+	 * is missing. */
+	struct et_report_moment *power;
+	bool clocked;
+	struct et_report_moment *losses; /* of steps */
+	struct et_report_span *pause, *throttle;
+};
+/*
+ * Reads a run directory. A last row that is not complete, as of a run at work, is passed over, and
+ * files that are not there yet are no error. ET_ENOINPUT: no run; ET_EDATA names file, line and
+ * column. To be freed after ET_OK alone.
+ */
+int et_report_read(const char *run, struct et_report *report, struct et_err *err) ET_MUST_CHECK;
+void et_report_free(struct et_report *report);
+
 /* ---- import ---------------------------------------------------------------------------------- */
 
 /*

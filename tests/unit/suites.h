@@ -47,6 +47,7 @@ Suite *suite_pixels(void);
 Suite *suite_onnx(void);
 Suite *suite_predict(void);
 Suite *suite_limits(void);
+Suite *suite_report(void);
 
 static Suite *(*const suites[])(void) = {
 	suite_base,	 suite_board,	   suite_caches,   suite_json,	   suite_safetensors,
@@ -58,5 +59,5 @@ static Suite *(*const suites[])(void) = {
 	suite_filter,	 suite_signs,	   suite_symmetry, suite_bench,	   suite_mode,
 	suite_chain,	 suite_recipe,	   suite_patch,	   suite_both,	   suite_chunk,
 	suite_winograd,	 suite_wino_error, suite_onnx,	   suite_predict,  suite_pixels,
-	suite_limits,
+	suite_limits,	 suite_report,
 };
