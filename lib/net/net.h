@@ -30,7 +30,7 @@ struct et_train {
 	char *subset;	     /* file that lists what to train on; "" = all */
 	double val_fraction; /* < 0: automatic */
 	int on_bad_image;    /* 0 fail, 1 skip */
-	int save_steps;
+	int save_steps, keep;
 	char *cache; /* "auto", "off" or a size */
 	int cache_variants;
 	int winograd; /* 0 auto, 1 off */
@@ -42,7 +42,9 @@ struct et_train {
  */
 int et_train_read(struct et_train *t, const struct cJSON *train, const struct et_conf *conf,
 		  struct et_err *err) ET_MUST_CHECK;
-/* Replaces epochs, save_steps and on_bad_image by what conf gives: a run resumed with other limits.
+/*
+ * Replaces epochs, save_steps, keep, on_bad_image and cache by what conf gives: a run resumed with
+ * other limits.
  */
 int et_train_adopt(struct et_train *t, const struct et_conf *conf,
 		   struct et_err *err) ET_MUST_CHECK;

@@ -65,6 +65,8 @@ static const struct et_setting table[] = {
 	 "3x3 convolutions with fewer products and a little more rounding where that is faster"},
 	{"save_steps", ET_SET_INT, "N", 0, 1000000000, "0",
 	 "steps between checkpoints within an epoch; 0: only at its end"},
+	{"keep", ET_SET_INT, "N", 1, 1000, "2",
+	 "checkpoints that stay: the latest, and those before it to fall back on"},
 };
 
 /* Where each key lives in struct et_train; the same order as above. */
@@ -101,6 +103,7 @@ static const size_t place[] = {
 	AT(cache_variants),
 	AT(winograd),
 	AT(save_steps),
+	AT(keep),
 };
 _Static_assert(ET_COUNT(table) == ET_COUNT(place), "a setting without a place");
 
@@ -304,7 +307,7 @@ int et_train_read(struct et_train *t, const cJSON *train, const struct et_conf *
 
 int et_train_adopt(struct et_train *t, const struct et_conf *conf, struct et_err *err)
 {
-	static const char *const keys[] = {"epochs", "save_steps", "on_bad_image", "cache"};
+	static const char *const keys[] = {"epochs", "save_steps", "keep", "on_bad_image", "cache"};
 
 	for (size_t k = 0; k < ET_COUNT(keys); k++) {
 		size_t i = index_of(keys[k]);

@@ -109,6 +109,9 @@ static int make_conf(const struct et_bench *b, const char *recipe, struct et_con
 		if (given)
 			ET_TRY(et_conf_set(conf, table[i].key, given, err));
 	}
+	/* What nobody will see needs no second checkpoint. */
+	if (!b->out)
+		ET_TRY(et_conf_set(conf, "keep", "1", err));
 	snprintf(epochs, sizeof(epochs), "%d", b->epochs);
 	ET_TRY(et_conf_set(conf, "epochs", epochs, err));
 	return et_conf_set(conf, "mode", recipe, err);

@@ -1,10 +1,10 @@
 /*
  * Checkpoints. The state names the CRC-32 and length of its model. Order of a write:
  *   1. state.next.safetensors, durable      2. model.safetensors replaced      3. state.next
- * renamed to state A crash before 2 leaves the old pair (and a state.next that fits no model); one
+ * renamed to state. A crash before 2 leaves the old pair (and a state.next that fits no model); one
  * between 2 and 3 leaves the new model and the state.next that names it. Reading puts either right.
+ * The old pair gets its other name (kept.c) before 2.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -13,12 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "run/run.h"
+#include "run/checkpoint.h"
 
-#define MODEL "model.safetensors"
-#define STATE "state.safetensors"
-#define NEXT  "state.next.safetensors"
-#define BEST  "best.safetensors"
+#define NEXT "state.next.safetensors"
+#define BEST "best.safetensors"
 
 /* Writes a file of weights or moments up to the sync, not yet in its place. */
 static int write_synced(const struct et_net *net, struct et_writer *w, const char *path,
@@ -169,34 +167,7 @@ static int parse_state(const struct et_st *st, struct et_state *s, struct et_err
 	return ET_OK;
 }
 
-/* ---- the pair -------------------------------------------------------------------------------- */
-
-static int replace_pair(const struct et_net *net, const struct et_state *state, const char *model,
-			const char *next, const char *final, struct et_err *err)
-{
-	struct et_writer wm, ws;
-	struct model_meta mm;
-	struct state_meta sm;
-
-	model_meta(&mm, state);
-	ET_TRY(write_synced(net, &wm, model, false, mm.pairs, 3, err));
-	state_meta(&sm, state, wm.crc, wm.bytes);
-	int status = write_synced(net, &ws, next, true, sm.pairs, FIELDS + 2, err);
-	if (!status)
-		status = et_writer_commit(&ws, err);
-	if (status) {
-		et_writer_abort(&wm);
-		unlink(next);
-		return status;
-	}
-	status = et_writer_commit(&wm, err);
-	if (status)
-		return status;
-	if (rename(next, final) < 0)
-		return et_fail(err, ET_EIO, "%s: cannot rename to %s: %s", next, final,
-			       strerror(errno));
-	return ET_OK;
-}
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct paths {
 	char *model, *state, *next;
@@ -204,8 +175,8 @@ struct paths {
 
 static bool paths_open(struct paths *p, const char *dir)
 {
-	p->model = et_path_join(dir, MODEL);
-	p->state = et_path_join(dir, STATE);
+	p->model = et_path_join(dir, ET_MODEL_FILE);
+	p->state = et_path_join(dir, ET_STATE_FILE);
 	p->next = et_path_join(dir, NEXT);
 	return p->model && p->state && p->next;
 }
@@ -217,15 +188,75 @@ static void paths_close(struct paths *p)
 	free(p->next);
 }
 
-int et_checkpoint_write(const struct et_net *net, const struct et_state *state, const char *dir,
-			struct et_err *err)
+/* The pair that is about to be replaced stays under another name. */
+static int keep_latest(struct et_checkpoints *c, struct et_err *err)
 {
-	struct paths p;
-	int status = paths_open(&p, dir) ? replace_pair(net, state, p.model, p.next, p.state, err)
-					 : et_fail(err, ET_ENOMEM, "out of memory");
-	paths_close(&p);
+	if (c->keep < 2 || !c->has)
+		return ET_OK;
+	int status = et_kept_add(c->dir, c->step, err);
+	if (status != ET_ECREATE)
+		return status;
+	if (!c->warned)
+		et_log(c->env, ET_LOG_WARNING, "%s: earlier checkpoints cannot be kept", err->text);
+	c->warned = true;
+	return ET_OK;
+}
+
+/* Both files are on the disk under temporary names: the moment of the exchange. */
+static int exchange(struct et_checkpoints *c, const struct paths *p, struct et_writer *model,
+		    struct et_err *err)
+{
+	int status = keep_latest(c, err);
+
+	if (!status)
+		status = et_writer_commit(model, err);
+	else
+		et_writer_abort(model);
+	if (!status && rename(p->next, p->state) < 0)
+		return et_fail(err, ET_EIO, "%s: cannot rename to %s: %s", p->next, p->state,
+			       strerror(errno));
+	if (status && c->has)
+		et_kept_undo(c->dir, c->step);
 	return status;
 }
+
+static int replace_pair(struct et_checkpoints *c, const struct et_net *net,
+			const struct et_state *state, const struct paths *p, struct et_err *err)
+{
+	struct et_writer wm, ws;
+	struct model_meta mm;
+	struct state_meta sm;
+
+	model_meta(&mm, state);
+	ET_TRY(write_synced(net, &wm, p->model, false, mm.pairs, 3, err));
+	state_meta(&sm, state, wm.crc, wm.bytes);
+	int status = write_synced(net, &ws, p->next, true, sm.pairs, FIELDS + 2, err);
+	if (!status)
+		status = et_writer_commit(&ws, err);
+	if (status) {
+		et_writer_abort(&wm);
+		unlink(p->next);
+		return status;
+	}
+	return exchange(c, p, &wm, err);
+}
+
+int et_checkpoint_write(struct et_checkpoints *c, const struct et_net *net,
+			const struct et_state *state, struct et_err *err)
+{
+	struct paths p;
+	int status = paths_open(&p, c->dir) ? replace_pair(c, net, state, &p, err)
+					    : et_fail(err, ET_ENOMEM, "out of memory");
+	paths_close(&p);
+	if (status)
+		return status;
+	c->has = true;
+	c->step = state->step;
+	et_kept_prune(c->dir, c->step, c->keep > 1 ? (size_t)c->keep - 1 : 0);
+	return ET_OK;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Does the state at path name this model? */
 static bool belongs(const char *path, uint32_t crc, uint64_t bytes)
@@ -258,45 +289,111 @@ static int read_state(struct et_net *net, struct et_state *state, const char *pa
 	return status;
 }
 
-static int read_pair(struct et_net *net, struct et_state *state, const struct paths *p,
-		     struct et_err *err)
+/* Both files, once it is sure that they are one unit; next may be NULL: there is none. */
+static int read_files(struct et_net *net, struct et_state *state, const char *model,
+		      const char *state_path, const char *next, struct et_err *err)
 {
+	struct et_state found = *state;
 	struct et_st st;
 	uint32_t crc;
 
-	if (!et_path_exists(p->model) && !et_path_exists(p->state))
-		return 0; /* killed before the first checkpoint was complete; a lone state.next is
-			     of no use */
-	ET_TRY(et_st_open(&st, p->model, err));
+	ET_TRY(et_st_open(&st, model, err));
 	int status = et_st_crc(&st, &crc, err);
-	if (!status && belongs(p->next, crc, st.bytes)) {
-		if (rename(p->next, p->state) < 0)
-			status = et_fail(err, ET_EIO, "%s: cannot rename: %s", p->next,
+	if (!status && next && belongs(next, crc, st.bytes)) {
+		if (rename(next, state_path) < 0)
+			status = et_fail(err, ET_EIO, "%s: cannot rename: %s", next,
 					 strerror(errno));
-	} else if (!status && !belongs(p->state, crc, st.bytes)) {
+	} else if (!status && !belongs(state_path, crc, st.bytes)) {
 		status = et_fail(err, ET_EDATA,
-				 "%s does not belong to %s: one of them was changed or damaged; "
-				 "the weights alone can start a "
-				 "new run with --init",
-				 p->state, p->model);
+				 "%s does not belong to %s: one of them was changed or damaged",
+				 state_path, model);
 	}
 	if (!status)
 		status = et_net_read(net, &st, ET_READ_STRICT, 0, NULL, err);
 	et_st_close(&st);
 	if (!status)
-		status = read_state(net, state, p->state, err);
-	if (!status && et_path_exists(p->next))
-		unlink(p->next);
-	return status ? status : 1;
+		status = read_state(net, &found, state_path, err);
+	if (!status)
+		*state = found;
+	return status;
 }
 
-int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *dir,
+/* Is the file to blame, and not this machine? */
+static bool damage(int status)
+{
+	return status == ET_EDATA || status == ET_EIO || status == ET_ENOINPUT;
+}
+
+/* The newest pair that is whole among those that were kept; 0: there is none. */
+static int fall_back(struct et_checkpoints *c, struct et_net *net, struct et_state *state,
+		     struct et_err *err)
+{
+	struct et_kept list[ET_KEPT_MAX];
+	size_t n = et_kept_list(c->dir, list, ET_COUNT(list));
+	struct et_err why;
+
+	for (size_t i = 0; i < n; i++) {
+		/* Half of a pair that was to be moved may still be where it was. */
+		char *path[ET_PARTS] = {list[i].has[ET_PART_MODEL]
+						? et_kept_path(c->dir, list[i].step, ET_PART_MODEL)
+						: et_path_join(c->dir, ET_MODEL_FILE),
+					list[i].has[ET_PART_STATE]
+						? et_kept_path(c->dir, list[i].step, ET_PART_STATE)
+						: et_path_join(c->dir, ET_STATE_FILE)};
+		int status = path[0] && path[1]
+				     ? read_files(net, state, path[0], path[1], NULL, &why)
+				     : et_fail(&why, ET_ENOMEM, "out of memory");
+		free(path[0]);
+		free(path[1]);
+		if (status && !damage(status))
+			return et_fail(err, status, "%s", why.text);
+		if (status) {
+			et_log(c->env, ET_LOG_WARNING, "%s", why.text);
+			continue;
+		}
+		ET_TRY(et_kept_restore(c->dir, &list[i], err));
+		return 1;
+	}
+	return 0;
+}
+
+static int read_latest(struct et_checkpoints *c, struct et_net *net, struct et_state *state,
+		       const struct paths *p, struct et_err *err)
+{
+	struct et_err why;
+	int status;
+
+	/* Killed before the first checkpoint was complete: a lone state.next is of no use. */
+	bool none = !et_path_exists(p->model) && !et_path_exists(p->state);
+	if (none)
+		status = et_fail(&why, ET_ENOINPUT, "%s: there is neither %s nor %s", c->dir,
+				 ET_MODEL_FILE, ET_STATE_FILE);
+	else
+		status = read_files(net, state, p->model, p->state, p->next, &why);
+	int found = !status ? 1 : damage(status) ? fall_back(c, net, state, err) : 0;
+	ET_TRY(found);
+	if (status && found)
+		et_log(c->env, ET_LOG_WARNING,
+		       "%s; going on from step %" PRIu64 ", the last checkpoint that is whole",
+		       why.text, state->step);
+	if (!found && !none)
+		return et_fail(err, status, "%s%s", why.text,
+			       status == ET_EDATA ? "; no earlier checkpoint is whole; the weights "
+						    "alone can start a new run with --init"
+						  : "");
+	if (found && et_path_exists(p->next))
+		unlink(p->next);
+	return found;
+}
+
+int et_checkpoint_read(struct et_checkpoints *c, struct et_net *net, struct et_state *state,
 		       struct et_err *err)
 {
 	struct paths p;
-
-	int status = paths_open(&p, dir) ? read_pair(net, state, &p, err)
-					 : et_fail(err, ET_ENOMEM, "out of memory");
+	int status = paths_open(&p, c->dir) ? read_latest(c, net, state, &p, err)
+					    : et_fail(err, ET_ENOMEM, "out of memory");
 	paths_close(&p);
+	c->has = status == 1;
+	c->step = state->step;
 	return status;
 }

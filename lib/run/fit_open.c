@@ -13,7 +13,8 @@
 static bool may_change(const char *key)
 {
 	return strcmp(key, "epochs") == 0 || strcmp(key, "save_steps") == 0 ||
-	       strcmp(key, "on_bad_image") == 0 || strcmp(key, "cache") == 0;
+	       strcmp(key, "keep") == 0 || strcmp(key, "on_bad_image") == 0 ||
+	       strcmp(key, "cache") == 0;
 }
 
 /* Do both name one file, by whatever path? */
@@ -124,6 +125,11 @@ static void describe(const struct et_session *s, const char *data, const struct 
 	       s->ctx.k->name, s->ctx.threads);
 }
 
+static void open_saved(struct et_trainer *t)
+{
+	t->saved = (struct et_checkpoints){.env = t->s->env, .dir = t->dir, .keep = t->s->t.keep};
+}
+
 int et_trainer_open_new(struct et_trainer *t, const struct et_fit *fit, struct et_err *err)
 {
 	struct et_session *s = t->s;
@@ -153,7 +159,8 @@ int et_trainer_open_new(struct et_trainer *t, const struct et_fit *fit, struct e
 	ET_TRY(et_trainer_idle(t, err));
 	const struct et_run_power power = {t->watch.source, t->watch.idle_w, fit->max_temp};
 	ET_TRY(et_run_describe(s, fit->out, fit->data, fit->init, &power, err));
-	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
+	open_saved(t);
+	return et_checkpoint_write(&t->saved, &s->net, &t->state, err);
 }
 
 int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
@@ -204,10 +211,11 @@ int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 	    strcmp(info->power_source, t->watch.source->name) == 0)
 		t->watch.idle_w = info->idle_w;
 	ET_TRY(et_trainer_idle(t, err));
-	int found = et_checkpoint_read(&s->net, &t->state, t->dir, err);
+	open_saved(t);
+	int found = et_checkpoint_read(&t->saved, &s->net, &t->state, err);
 	ET_TRY(found);
 	if (found)
 		return ET_OK;
 	ET_TRY(et_session_start(s, info->init, err));
-	return et_checkpoint_write(&s->net, &t->state, t->dir, err);
+	return et_checkpoint_write(&t->saved, &s->net, &t->state, err);
 }

@@ -259,17 +259,30 @@ bool et_run_is(const char *dir); /* is there a run.json */
 /* Removes temporary files that a kill left in a run directory: nobody will finish them. */
 void et_run_sweep(const char *dir);
 
+/* The checkpoints of a run: the latest pair of model and state, and some before it. */
+struct et_checkpoints {
+	const struct et_env *env;
+	const char *dir;
+	int keep;      /* pairs that stay, the latest one included */
+	bool has;      /* there is a latest pair */
+	uint64_t step; /* of that */
+	bool warned;   /* that earlier ones cannot be kept here */
+};
 /*
  * Writes model and state as one unit: whatever moment power fails at, et_checkpoint_read() finds a
- * model and a state that belong together, these or the previous ones.
+ * model and a state that belong together, these or the previous ones. keep - 1 earlier pairs stay
+ * in DIR/checkpoints.
  */
-int et_checkpoint_write(const struct et_net *net, const struct et_state *state, const char *dir,
-			struct et_err *err) ET_MUST_CHECK;
+int et_checkpoint_write(struct et_checkpoints *c, const struct et_net *net,
+			const struct et_state *state, struct et_err *err) ET_MUST_CHECK;
 /* best.safetensors */
 int et_checkpoint_best(const struct et_net *net, const struct et_state *state, const char *dir,
 		       struct et_err *err) ET_MUST_CHECK;
-/* 1: read; 0: the run has no checkpoint yet. Finishes or undoes an interrupted write. */
-int et_checkpoint_read(struct et_net *net, struct et_state *state, const char *dir,
+/*
+ * 1: read; 0: the run has no checkpoint yet. Finishes or undoes an interrupted write. Where the
+ * latest pair is damaged the newest of those that were kept takes its place, which is logged.
+ */
+int et_checkpoint_read(struct et_checkpoints *c, struct et_net *net, struct et_state *state,
 		       struct et_err *err) ET_MUST_CHECK;
 
 /*

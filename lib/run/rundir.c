@@ -12,7 +12,7 @@
 #include <cjson/cJSON.h>
 
 #include "power/power.h"
-#include "run/run.h"
+#include "run/checkpoint.h"
 
 #define FILE_NAME "run.json"
 
@@ -163,7 +163,7 @@ bool et_run_is(const char *dir)
 }
 
 /* They are called "model.safetensors.PID-N.tmp" and so on. */
-void et_run_sweep(const char *dir)
+static void sweep(const char *dir)
 {
 	static const char *const mine[] = {"model.safetensors", "state.safetensors",
 					   "state.next.safetensors", "best.safetensors", FILE_NAME};
@@ -176,12 +176,25 @@ void et_run_sweep(const char *dir)
 			continue;
 		for (size_t i = 0; i < ET_COUNT(mine); i++) {
 			size_t m = strlen(mine[i]);
-			if (strncmp(e->d_name, mine[i], m) == 0 && e->d_name[m] == '.')
+			/* Kept ones have their step in front. */
+			const char *at = strstr(e->d_name, mine[i]);
+			if (at && at[m] == '.' &&
+			    (at == e->d_name || strncmp(e->d_name, "step-", 5) == 0))
 				unlinkat(dirfd(d), e->d_name, 0);
 		}
 	}
 	if (d)
 		closedir(d);
+}
+
+void et_run_sweep(const char *dir)
+{
+	char *kept = et_path_join(dir, ET_KEPT_DIR);
+
+	sweep(dir);
+	if (kept)
+		sweep(kept);
+	free(kept);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

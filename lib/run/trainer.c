@@ -56,7 +56,7 @@ static int save(struct et_trainer *t, struct et_err *err)
 	ET_TRY(et_csv_sync(&t->steps, err));
 	ET_TRY(et_csv_sync(&t->epochs, err));
 	ET_TRY(et_watch_sync(&t->watch, err));
-	ET_TRY(et_checkpoint_write(&t->s->net, &t->state, t->dir, err));
+	ET_TRY(et_checkpoint_write(&t->saved, &t->s->net, &t->state, err));
 	t->save_s = et_now() - begun;
 	return et_watch_phase(&t->watch, ET_PHASE_TRAIN, &t->steps, err);
 }

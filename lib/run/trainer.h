@@ -13,6 +13,7 @@ struct et_trainer {
 	const struct et_fit *fit;
 	const char *dir;
 	struct et_state state;
+	struct et_checkpoints saved;
 	struct et_loader *train, *val; /* val may be NULL */
 	struct et_csv steps, epochs;
 	struct et_progress p;

@@ -79,7 +79,7 @@ START_TEST(table)
 {
 	size_t n;
 	const struct et_setting *s = et_settings(&n);
-	ck_assert_uint_eq(n, 32);
+	ck_assert_uint_eq(n, 33);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_uint_eq(index_of(s[i].key), i);
 		ck_assert_int_gt((int)strlen(s[i].help), 10);
@@ -94,22 +94,39 @@ START_TEST(defaults)
 	static const struct {
 		const char *key, *value;
 	} want[] = {
-		{"epochs", "10"},	{"batch_size", "32"},
-		{"micro_batch", "0"},	{"optimizer", "sgd"},
-		{"lr", "0.05"},		{"momentum", "0.9"},
-		{"beta1", "0.9"},	{"weight_decay", "0.0001"},
-		{"beta2", "0.999"},	{"eps", "1e-08"},
-		{"lr_min", "0"},	{"schedule", "cosine"},
-		{"warmup", "0"},	{"step_size", "10"},
-		{"gamma", "0.1"},	{"clip_norm", "0"},
-		{"seed", "0"},		{"label_smoothing", "0"},
-		{"last", "0"},		{"class_weights", "none"},
-		{"trainable", ""},	{"bn", "auto"},
-		{"mode", "exact"},	{"modes", ""},
-		{"augment", "none"},	{"subset", ""},
-		{"cache", "auto"},	{"cache_variants", "0"},
-		{"winograd", "auto"},	{"save_steps", "0"},
-		{"val_fraction", "-1"}, {"on_bad_image", "fail"},
+		{"epochs", "10"},
+		{"batch_size", "32"},
+		{"micro_batch", "0"},
+		{"optimizer", "sgd"},
+		{"lr", "0.05"},
+		{"momentum", "0.9"},
+		{"beta1", "0.9"},
+		{"weight_decay", "0.0001"},
+		{"beta2", "0.999"},
+		{"eps", "1e-08"},
+		{"lr_min", "0"},
+		{"schedule", "cosine"},
+		{"warmup", "0"},
+		{"step_size", "10"},
+		{"gamma", "0.1"},
+		{"clip_norm", "0"},
+		{"seed", "0"},
+		{"label_smoothing", "0"},
+		{"last", "0"},
+		{"class_weights", "none"},
+		{"trainable", ""},
+		{"bn", "auto"},
+		{"mode", "exact"},
+		{"modes", ""},
+		{"augment", "none"},
+		{"subset", ""},
+		{"cache", "auto"},
+		{"cache_variants", "0"},
+		{"winograd", "auto"},
+		{"save_steps", "0"},
+		{"keep", "2"},
+		{"val_fraction", "-1"},
+		{"on_bad_image", "fail"},
 	};
 	struct et_train t;
 	size_t n;
@@ -252,7 +269,7 @@ START_TEST(members)
 		       "gamma=0.14", "clip_norm=0.15", "label_smoothing=0.16", "class_weights=auto",
 		       "trainable=a", "bn=batch", "mode=filter:4", "modes=m=exact", "augment=b",
 		       "seed=17", "subset=c", "val_fraction=0.18", "on_bad_image=skip", "cache=5M",
-		       "cache_variants=3", "save_steps=19", "winograd=off"));
+		       "cache_variants=3", "save_steps=19", "winograd=off", "keep=5"));
 	ck_assert(t.epochs == 2 && t.batch_size == 40 && t.micro_batch == 4);
 	ck_assert(t.optimizer == ET_ADAMW && t.schedule == ET_STEP && t.bn == ET_BN_BATCH);
 	ck_assert(t.lr == 0.5 && t.momentum == 0.6 && t.weight_decay == 0.7);
@@ -263,6 +280,7 @@ START_TEST(members)
 	ck_assert_int_eq(t.cache_variants, 3);
 	ck_assert_int_eq(t.winograd, 1);
 	ck_assert(t.last == 0 && t.seed == 17 && t.on_bad_image == 1 && t.save_steps == 19);
+	ck_assert_int_eq(t.keep, 5);
 	ck_assert_str_eq(t.class_weights, "auto");
 	ck_assert_str_eq(t.trainable, "a");
 	ck_assert_str_eq(t.mode, "filter:4");
@@ -368,11 +386,11 @@ START_TEST(adopt)
 {
 	struct et_train t;
 	must_read(&t, "{'lr':0.5,'epochs':7}", NULL);
-	struct et_conf *conf =
-		CONF("lr=0.25", "epochs=9", "save_steps=5", "on_bad_image=skip", "seed=4");
+	struct et_conf *conf = CONF("lr=0.25", "epochs=9", "save_steps=5", "keep=4",
+				    "on_bad_image=skip", "seed=4");
 	ck_assert_int_eq(et_train_adopt(&t, conf, &err), ET_OK);
 	ck_assert(t.lr == 0.5 && t.seed == 0);
-	ck_assert(t.epochs == 9 && t.save_steps == 5 && t.on_bad_image == 1);
+	ck_assert(t.epochs == 9 && t.save_steps == 5 && t.keep == 4 && t.on_bad_image == 1);
 	ck_assert_int_eq(et_train_adopt(&t, NULL, &err), ET_OK);
 	et_conf_free(conf);
 	et_train_free(&t);

@@ -4,7 +4,7 @@
 spec s.json && data d
 mkdir small && mount -t tmpfs -o size=256k none small 2>/dev/null || skip "cannot mount a small tmpfs"
 trap 'umount small' EXIT
-edgetrain fit s.json d -q -o small/run --epochs 1 || fail "the first epoch failed"
+edgetrain fit s.json d -q -o small/run --epochs 1 --keep 1 || fail "the first epoch failed"
 edgetrain eval small/run d | value loss >before
 dd if=/dev/zero of=small/filler bs=1k count=1000 2>/dev/null
 edgetrain fit -q --resume small/run --epochs 3 2>err
