@@ -64,6 +64,7 @@ struct et_bench_run {
 	uint64_t full;		/* whole batches of an epoch */
 	bool started;		/* what the weights have to say was logged */
 	bool made_out;		/* the directory was not there */
+	bool throttled;		/* that was told */
 	bool fidelity;		/* gradients are compared with exact's: there is memory for it */
 	struct et_progress p;
 };

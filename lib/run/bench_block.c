@@ -50,6 +50,13 @@ static void meter(const struct block *b, double from)
 	double to = et_meter_known_to(b->r->meter);
 	t->joules += read ? et_meter_energy(b->r->meter, from, to) : NAN;
 	t->block_s += to - from;
+	int64_t bits = et_meter_board(b->r->meter).throttled;
+	if (bits > 0 && bits & 0xf && !b->r->throttled) {
+		et_log(b->r->env, ET_LOG_WARNING,
+		       "the board throttles: times of modes do not compare; cool it, or take fewer "
+		       "--threads");
+		b->r->throttled = true;
+	}
 }
 
 static int take_steps(const struct block *b, struct et_err *err)

@@ -47,11 +47,12 @@ static int pause_run(struct et_trainer *t, struct et_err *err)
 int et_trainer_cool(struct et_trainer *t, struct et_err *err)
 {
 	enum et_phase phase = t->watch.phase, shown = t->p.phase;
-	double temp = t->watch.board.temp_c;
 
-	if (!(t->fit->max_temp > 0) || !(temp >= t->fit->max_temp))
+	if (!(t->fit->max_temp > 0))
 		return ET_OK;
-	double begun = et_now();
+	double begun = et_now(), temp = et_meter_board(t->watch.meter).temp_c;
+	if (!(temp >= t->fit->max_temp))
+		return ET_OK;
 	ET_TRY(et_watch_phase(&t->watch, ET_PHASE_PAUSE, &t->steps, err));
 	t->state.pauses++;
 	t->pauses_here++;

@@ -147,7 +147,7 @@ static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err
 {
 	struct et_score score = {.confusion = t->confusion};
 	int k = t->s->spec.classes;
-	double begun = et_now();
+	double begun = et_now(), pauses = t->paused_s;
 
 	e->val_loss = e->val_accuracy = e->val_miou = NAN;
 	if (t->confusion)
@@ -164,7 +164,7 @@ static int evaluate(struct et_trainer *t, struct et_epoch *e, struct et_err *err
 	if (status == ET_ESTOP)
 		return stop_here(t, err);
 	ET_TRY(status);
-	t->eval_s = et_now() - begun;
+	t->eval_s = et_now() - begun - (t->paused_s - pauses);
 	e->val_loss = score.loss;
 	e->val_accuracy = score.accuracy;
 	if (t->confusion)
