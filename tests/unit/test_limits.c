@@ -57,6 +57,8 @@ START_TEST(a_clock_that_jumps)
 	ck_assert_double_eq_tol(et_until_left(&u, noon, steady + 2), 18.5 * HOUR, 1e-6);
 	ck_assert_double_eq_tol(et_until_left(&u, noon + HOUR, steady + 2 + HOUR), 17.5 * HOUR,
 				1e-6);
+	ck_assert_double_eq_tol(et_until_left(&u, noon + 19 * HOUR, steady + 2 + 19 * HOUR),
+				-0.5 * HOUR, 1e-6);
 	/* And back by a year. */
 	ck_assert_double_eq_tol(et_until_left(&u, noon - 365 * 24 * HOUR, steady + 3 + HOUR),
 				18.5 * HOUR, 1e-6);
