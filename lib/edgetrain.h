@@ -616,4 +616,61 @@ int et_bench(const struct et_env *env, const struct et_bench *bench, struct et_b
 	     struct et_err *err) ET_MUST_CHECK;
 void et_bench_free(struct et_bench_result *result);
 
+/* ---- sensors --------------------------------------------------------------------------------- */
+
+enum et_sensor_state {
+	ET_SENSOR_CHOSEN, /* what fit and bench would take */
+	ET_SENSOR_READY,  /* there, but another one comes first, or was asked for */
+	ET_SENSOR_CLOSED, /* there, but it cannot be read */
+	ET_SENSOR_ABSENT
+};
+/* A source of power; what is not known is NULL, NaN or "". */
+struct et_sensor {
+	const char *kind; /* what --power takes */
+	enum et_sensor_state state;
+	char why[1024];	   /* unless it was chosen: why not */
+	char name[96];	   /* what steps.csv says */
+	const char *scope; /* what is measured: "board", "rails", "package", "external" */
+	const char *unit, *note;
+	char path[256];
+	double hz; /* readings a second in a run */
+	double shunt_uohm;
+	bool counter; /* it counts energy */
+	double watts; /* now, or the mean while it was looked at */
+};
+#define ET_SENSORS 7
+struct et_sensors {
+	char board[128]; /* by the device tree */
+	int n;
+	struct et_sensor sensor[ET_SENSORS]; /* in the order in which they are tried */
+	/* Of the processor; paths are "" where there is none. throttled as in steps.csv, -1:
+	 * unknown. */
+	double temp_c, freq_mhz;
+	int64_t throttled;
+	char temp_path[256], freq_path[256], throttled_path[256];
+	bool freq_asked_for; /* the clock is the one asked for, not a measured one */
+};
+/*
+ * Looks for every source of power, and watches those that are there for some seconds.
+ * ET_EUSAGE as in et_fit(): env asks for a source that is not to be had. Nothing is to be freed.
+ */
+int et_sensors(const struct et_env *env, double seconds, struct et_sensors *sensors,
+	       struct et_err *err) ET_MUST_CHECK;
+
+/* One row of et_sensors_watch(): means over the time since the last row. NaN, -1: unknown. */
+struct et_sensors_row {
+	double time_s;		  /* since the start */
+	const char *source;	  /* its name; NULL: there is none */
+	double power_w, energy_j; /* energy since the start */
+	double temp_c, freq_mhz;
+	int64_t throttled;
+};
+/*
+ * Samples as a run does, and calls row every `interval` seconds, `count` times (0: until env's stop
+ * flag is set, which is ET_ESTOP). A source that is read less often tells less often too.
+ */
+int et_sensors_watch(const struct et_env *env, double interval, uint64_t count,
+		     void (*row)(void *arg, const struct et_sensors_row *row), void *arg,
+		     struct et_err *err) ET_MUST_CHECK;
+
 #endif

@@ -42,7 +42,7 @@ static bool ticks(const struct model *m, double *busy, double *total)
 	char line[256], *p = line + 4, *end;
 	double v[8] = {0};
 
-	if (!et_sys_line(m->stat, line, sizeof(line)) || strncmp(line, "cpu ", 4) != 0)
+	if (!et_sys_line(line, sizeof(line), "%s", m->stat) || strncmp(line, "cpu ", 4) != 0)
 		return false;
 	int n = 0;
 	for (; n < 8; n++, p = end) {
@@ -59,12 +59,21 @@ static bool ticks(const struct model *m, double *busy, double *total)
 static int model_open(struct et_source *s, const struct et_power_conf *conf, struct et_err *err)
 {
 	struct model m = {.at = NAN};
+	char tree[128] = "";
+	const char *board = "given";
+	int percent = 30;
 
-	if (!conf->model)
-		return et_fail(err, ET_ENOINPUT,
-			       "this board is not known; --power-model gives "
-			       "its idle and full-load watts");
-	ET_TRY(et_model_parse(conf->model, &m.idle, &m.full, err));
+	if (conf->model) {
+		ET_TRY(et_model_parse(conf->model, &m.idle, &m.full, err));
+	} else {
+		bool named = et_board_name(et_power_root(conf), tree, sizeof(tree));
+		board = named ? et_board_watts(tree, &m.idle, &m.full, &percent) : NULL;
+		if (!board)
+			return et_fail(err, ET_ENOINPUT,
+				       "%s%s is not in the table; --power-model gives its idle "
+				       "and full-load watts",
+				       named ? "the board " : "this machine", named ? tree : "");
+	}
 	struct model *own = et_calloc(1, sizeof(*own));
 	m.stat = et_asprintf("%s/proc/stat", et_power_root(conf));
 	if (!own || !m.stat) {
@@ -79,10 +88,13 @@ static int model_open(struct et_source *s, const struct et_power_conf *conf, str
 		free(own);
 		return status;
 	}
-	snprintf(s->info.name, sizeof(s->info.name), "model:given");
+	snprintf(s->info.name, sizeof(s->info.name), "model:%s", board);
 	snprintf(s->info.path, sizeof(s->info.path), "%s", own->stat);
 	s->info.scope = "board";
 	s->info.unit = "W";
+	s->info.note = conf->model    ? "a guess by how busy the processors are"
+		       : percent > 30 ? "a guess by how busy the processors are, within 50 %"
+				      : "a guess by how busy the processors are, within 30 %";
 	s->info.hz = 1;
 	s->info.counter = true;
 	s->state = own;

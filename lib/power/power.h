@@ -1,6 +1,6 @@
 /*
- * What the board says of itself while it works: heat and clock. On base only. Every number may be
- * missing; a missing one is NaN, never 0.
+ * What the board says of itself while it works: power, heat and clock. On base only. Every number
+ * may be missing; a missing one is NaN, never 0.
  */
 #ifndef ET_POWER_POWER_H
 #define ET_POWER_POWER_H
@@ -15,9 +15,13 @@ struct et_board_state {
 			      limit; -1 = unknown */
 };
 
-/* Paths found once; reading opens them anew, because sysfs gives a fresh value to a fresh read. */
+/* What was found; reading opens files anew, because sysfs gives a fresh value to a fresh read. */
 struct et_board {
-	char *temp, *throttled;
+	char *root;
+	struct et_mailbox *mailbox; /* the firmware of a Raspberry Pi; NULL: none that answers */
+	bool asks_temp, asks_clock, asks_throttled; /* it is the one to ask */
+	char *temp, *throttled, *alarm;
+	char temp_type[64]; /* of the zone, or the chip's name */
 	char *freq[16];
 	int n_freq;
 	struct et_board_state last;
@@ -25,13 +29,18 @@ struct et_board {
 };
 
 /*
- * Looks for sensors below root ("" for the real system; tests give a directory):
- *   temperature  sys/class/thermal/thermal_zone?: a zone whose type names the CPU, SoC or package,
- * else the first clock        sys/devices/system/cpu/cpufreq/policy?/scaling_cur_freq (kHz)
- *   throttling   sys/devices/platform/soc/soc:firmware/get_throttled (hexadecimal)
+ * Looks for sensors below root ("" for the real system; tests give a directory), the first of:
+ *   temperature  the firmware's measure_temp; sys/class/thermal/thermal_zone?, one whose type
+ *                names the CPU, SoC or package before others; sys/class/hwmon/, the processor's
+ *   clock        the firmware's measure_clock arm, which is the true one;
+ *                sys/devices/system/cpu/cpufreq/policy?/scaling_cur_freq (kHz), which is wished for
+ *   throttling   the firmware's get_throttled; sys/devices/platform/soc/soc:firmware/get_throttled
+ *                (hexadecimal; up to 2 s old, its upper half since the kernel last asked);
+ *                the hwmon rpi_volt, which knows of under-voltage alone
+ * A sensor that goes is unknown until it is back, under whatever number.
  */
 void et_board_open(struct et_board *b, const char *root);
-/* At most one real reading a second; in between the last one. */
+/* At most one real reading a second; in between the last one. By one thread at a time. */
 struct et_board_state et_board_read(struct et_board *b);
 void et_board_close(struct et_board *b);
 /* Is there anything to read? */
@@ -47,8 +56,9 @@ struct et_meter;
 
 struct et_meter_source {
 	char name[96];	   /* what a row of steps.csv says: "rapl", "ina3221", "model:BOARD", ... */
-	const char *scope; /* what is measured: "board", "soc", "package" */
+	const char *scope; /* what is measured: "board", "rails", "package", "external" */
 	const char *unit;  /* of what is read: "W", "uJ", ... */
+	const char *note;  /* what to keep in mind, a few words; NULL: nothing */
 	char path[256];	   /* where */
 	double hz;	   /* readings a second */
 	bool counter;	   /* energy is read, not power */
