@@ -34,7 +34,7 @@ struct command {
 };
 extern const struct command command_fit, command_eval, command_bench, command_plan, command_grad,
 	command_modes, command_import, command_info, command_export, command_predict,
-	command_report;
+	command_report, command_sensors;
 
 /*
  * Parses argv[1..argc), runs, and says what went wrong. env holds what stood before the command's

@@ -4,10 +4,10 @@
 
 #include "cmd.h"
 
-static const struct command *const commands[] = {&command_fit,	  &command_eval, &command_predict,
-						 &command_bench,  &command_plan, &command_grad,
-						 &command_import, &command_info, &command_export,
-						 &command_report, &command_modes};
+static const struct command *const commands[] = {&command_fit,	  &command_eval,  &command_predict,
+						 &command_bench,  &command_plan,  &command_grad,
+						 &command_import, &command_info,  &command_export,
+						 &command_report, &command_modes, &command_sensors};
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct command *find(const char *name, struct et_err *err)

@@ -25,6 +25,7 @@ static double watts_of(const char *dir, bool *discharging, char status[ET_SYS_NA
 		return NAN;
 	if (strcmp(status, "Discharging") != 0)
 		return 0;
+	*discharging = true;
 	/* Drivers do not agree on the sign of what flows out. */
 	if (!et_sys_number(&power, "%s/power_now", dir)) {
 		if (!et_sys_number(&current, "%s/current_now", dir) ||
@@ -32,7 +33,6 @@ static double watts_of(const char *dir, bool *discharging, char status[ET_SYS_NA
 			return NAN;
 		power = current * voltage / 1e6;
 	}
-	*discharging = true;
 	return fabs(power) / 1e6 < ET_POWER_MAX_W ? fabs(power) / 1e6 : NAN;
 }
 

@@ -284,7 +284,7 @@ static int classify(struct external *x, struct et_err *err)
 static int external_open(struct et_source *s, const struct et_power_conf *conf, struct et_err *err)
 {
 	if (!conf->from)
-		return et_fail(err, ET_ENOINPUT, "--power-from gives none");
+		return et_fail(err, ET_ENOINPUT, "no meter was given by --power-from");
 	struct external *x = et_calloc(1, sizeof(*x));
 	char *from = et_strdup(conf->from);
 	if (!x || !from) {

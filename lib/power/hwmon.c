@@ -80,7 +80,8 @@ static double value(const struct monitor *m, enum how how, int channel)
 		got = false;
 	}
 	/* A current that flows the other way is one into the board all the same: a turned shunt. */
-	return got && (how == ENERGY || fabs(v) < ET_POWER_MAX_W * 1e6) ? fabs(v) : NAN;
+	double most = how == ENERGY ? (double)UINT64_MAX : ET_POWER_MAX_W * 1e6;
+	return got && fabs(v) < most ? fabs(v) : NAN;
 }
 
 /*

@@ -152,7 +152,8 @@ static double rapl_read(struct et_source *s, double now)
 	(void)now;
 	/* All or none: otherwise a zone that was gone for a moment would count twice. */
 	for (int i = 0; i < r->n; i++)
-		if (!et_sys_number(&value[i], "%s/energy_uj", r->zone[i].dir) || value[i] < 0)
+		if (!et_sys_number(&value[i], "%s/energy_uj", r->zone[i].dir) || value[i] < 0 ||
+		    value[i] > r->zone[i].range || value[i] > (double)UINT64_MAX)
 			return NAN;
 	for (int i = 0; i < r->n; i++) {
 		struct zone *z = &r->zone[i];

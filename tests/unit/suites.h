@@ -3,6 +3,8 @@
 
 Suite *suite_base(void);
 Suite *suite_board(void);
+Suite *suite_power(void);
+Suite *suite_meter(void);
 Suite *suite_caches(void);
 Suite *suite_json(void);
 Suite *suite_safetensors(void);
@@ -51,14 +53,14 @@ Suite *suite_report(void);
 Suite *suite_watch(void);
 
 static Suite *(*const suites[])(void) = {
-	suite_base,	suite_board,	  suite_caches, suite_json,    suite_safetensors,
-	suite_picture,	suite_dataset,	  suite_ref,	suite_kern,    suite_tile,
-	suite_rows,	suite_exp,	  suite_update, suite_gemm,    suite_conv,
-	suite_both,	suite_depthwise,  suite_norm,	suite_act,     suite_layout,
-	suite_pool,	suite_loss,	  suite_spec,	suite_program, suite_chunk,
-	suite_settings, suite_net,	  suite_optim,	suite_weights, suite_grad,
-	suite_features, suite_delta,	  suite_filter, suite_signs,   suite_symmetry,
-	suite_bench,	suite_mode,	  suite_chain,	suite_recipe,  suite_patch,
-	suite_winograd, suite_wino_error, suite_pixels, suite_onnx,    suite_predict,
-	suite_limits,	suite_report,	  suite_watch,
+	suite_base,    suite_meter,	  suite_power,	  suite_board,	    suite_caches,
+	suite_json,    suite_safetensors, suite_picture,  suite_dataset,    suite_ref,
+	suite_kern,    suite_tile,	  suite_rows,	  suite_exp,	    suite_update,
+	suite_gemm,    suite_conv,	  suite_both,	  suite_depthwise,  suite_norm,
+	suite_act,     suite_layout,	  suite_pool,	  suite_loss,	    suite_spec,
+	suite_program, suite_chunk,	  suite_settings, suite_net,	    suite_optim,
+	suite_weights, suite_grad,	  suite_features, suite_delta,	    suite_filter,
+	suite_signs,   suite_symmetry,	  suite_bench,	  suite_mode,	    suite_chain,
+	suite_recipe,  suite_patch,	  suite_winograd, suite_wino_error, suite_pixels,
+	suite_onnx,    suite_predict,	  suite_limits,	  suite_report,	    suite_watch,
 };
