@@ -8,7 +8,7 @@
 struct bench {
 	struct et_bench run;
 	const char *plot;
-	struct plotter plotter;
+	struct gnuplot gnuplot;
 	struct progress progress;
 };
 
@@ -84,7 +84,7 @@ static int run(struct call *c, struct et_err *err)
 	struct et_bench_result result;
 	ET_TRY(take_operands(c, &b->run, err));
 	if (b->plot)
-		ET_TRY(plotter_find(&b->plotter, b->plot, err));
+		ET_TRY(gnuplot_find(&b->gnuplot, b->plot, err));
 	if (c->verbose && !c->quiet)
 		print_machine(&c->env);
 	progress_open(&b->progress, "bench", c);
@@ -99,7 +99,7 @@ static int run(struct call *c, struct et_err *err)
 		print_bench(stdout, &result);
 	fflush(stdout);
 	if (b->plot)
-		status = plotter_draw(&b->plotter, &result, err);
+		status = plot_bench(&b->gnuplot, &result, err);
 	et_bench_free(&result);
 	return status;
 }

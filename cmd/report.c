@@ -1,14 +1,17 @@
 /* edgetrain report: what runs have come to. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "report.h"
+#include "report_plot.h"
 
 struct report {
-	const char *format;
+	const char *format, *plot;
+	struct gnuplot gnuplot;
 };
 
 static int options(struct call *c, struct options *o, struct et_err *err)
@@ -18,6 +21,9 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 	const struct option own[] = {
 		{OPTION_CHOICE, 0, "format", "text|csv|json", &p->format, .initial = "text",
 		 .help = "print a table for people, or CSV or JSON with all numbers"},
+		{OPTION_TEXT, 0, "plot", "FILE.png|FILE.svg", &p->plot,
+		 .help = "draw the course of learning by epochs, time and energy, and power and "
+			 "heat over time; needs gnuplot"},
 	};
 	ET_TRY(add_heading(o, "Report", err));
 	return options_add(o, own, sizeof(own) / sizeof(own[0]), err);
@@ -58,18 +64,44 @@ static int read_runs(const struct call *c, struct et_report *r, size_t *n, struc
 	return status;
 }
 
+static int find_plotter(struct report *p, struct et_err *err)
+{
+	const char *dot = strrchr(p->plot, '.');
+	if (!dot || (strcasecmp(dot, ".png") != 0 && strcasecmp(dot, ".svg") != 0))
+		return et_fail(err, ET_EUSAGE, "--plot %s: expected FILE.png or FILE.svg", p->plot);
+	return gnuplot_find(&p->gnuplot, p->plot, err);
+}
+
+/* An error that came first remains the one that the command ends with. */
+static int draw(const struct report *p, const struct et_report *r, size_t n, int status,
+		struct et_err *err)
+{
+	struct et_err why = {0};
+	if (plot_report(&p->gnuplot, r, n, status ? &why : err) == ET_OK)
+		return status;
+	if (!status)
+		return err->code;
+	fail("report", &why);
+	return status;
+}
+
 static int run(struct call *c, struct et_err *err)
 {
-	const struct report *p = c->own;
+	struct report *p = c->own;
 	size_t n = 0;
 	if (c->operands == 0)
 		return et_fail(err, ET_EUSAGE, "expected RUN, found nothing");
+	if (p->plot)
+		ET_TRY(find_plotter(p, err));
 	struct et_report *r = calloc((size_t)c->operands, sizeof(*r));
 	if (!r)
 		return et_fail(err, ET_ENOMEM, "out of memory");
 	int status = read_runs(c, r, &n, err);
 	if (n)
 		print(p, r, n);
+	fflush(stdout);
+	if (n && p->plot)
+		status = draw(p, r, n, status, err);
 	for (size_t i = 0; i < n; i++)
 		et_report_free(&r[i]);
 	free(r);

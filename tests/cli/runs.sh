@@ -14,9 +14,9 @@ made_run() {
 	dir=$1
 	shift
 	mkdir -p "$dir"
-	awk -v dir="$dir" -v args="$*" '
+	(cd "$dir" && awk -v args="$*" '
 	function noise() { seed = (seed * 1103 + 12345) % 65536; return seed / 65536 - 0.5 }
-	function row(file, text) { printf "%s\n", text >(dir "/" file) }
+	function row(file, text) { printf "%s\n", text >file }
 	function has_energy() { return o["source"] != "" }
 	function cell(format, v) { return has_energy() ? sprintf(format, v) : "" }
 	# The board gets warm by work and cool by rest; a second at a time goes into power.csv.
@@ -100,5 +100,5 @@ made_run() {
 		}
 		count = o["later"]
 		train(epoch)
-	}'
+	}')
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # One line each: no operand 64, no run 66, bad data 65; a bad run does not stop the others.
 . "$CLI"
+# shellcheck source=tests/cli/runs.sh
 . "${CLI%/*}/runs.sh"
 edgetrain report 2>err
 [ $? -eq 64 ] || fail "$(cat err)"

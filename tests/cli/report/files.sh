@@ -1,6 +1,7 @@
 #!/bin/sh
 # CSV and JSON have all numbers; the sums are those of epochs.csv.
 . "$CLI"
+# shellcheck source=tests/cli/runs.sh
 . "${CLI%/*}/runs.sh"
 made_run a name='na\\"me,x' done=4 later=3
 made_run b source=

@@ -1,6 +1,7 @@
 #!/bin/sh
 # An estimate is marked wherever a number comes from it.
 . "$CLI"
+# shellcheck source=tests/cli/runs.sh
 . "${CLI%/*}/runs.sh"
 made_run m source=model:Toaster:window
 edgetrain report m >out

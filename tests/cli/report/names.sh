@@ -1,6 +1,7 @@
 #!/bin/sh
 # Names that hold anything: nothing of it reaches the terminal.
 . "$CLI"
+# shellcheck source=tests/cli/runs.sh
 . "${CLI%/*}/runs.sh"
 esc=$(printf '\033')
 name=$(printf 'r\033[31m\303\244\377\n,"x')

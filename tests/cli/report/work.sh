@@ -1,6 +1,7 @@
 #!/bin/sh
 # A run at work: rows that are being written are passed over, the process that holds it is named.
 . "$CLI"
+# shellcheck source=tests/cli/runs.sh
 . "${CLI%/*}/runs.sh"
 made_run w done=2 later=15
 printf '3,0.5,0.' >>w/epochs.csv
