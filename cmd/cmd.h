@@ -101,7 +101,26 @@ void progress_open(struct progress *p, const char *command, struct call *c);
 void progress_step(void *arg, const struct et_progress *now);
 void progress_epoch(void *arg, const struct et_epoch *epoch);
 void progress_log(void *arg, enum et_log_level level, const char *line);
+/* What the line says of now, without rates of the past. */
+void progress_text(const struct et_progress *now, char *buf, size_t n);
 /* Wipes the live line. To be called before anything else is printed. */
 void progress_close(struct progress *p);
+
+/* ---- systemd --------------------------------------------------------------------------------- */
+
+/* Who is told how a service of Type=notify is getting on; nobody, outside systemd. */
+struct notify {
+	int fd; /* -1: nobody */
+	const char *socket;
+	const volatile sig_atomic_t *stop;
+	bool ready, stopping;	    /* it was said */
+	double watchdog_s;	    /* a sign of life is expected so often; 0: not at all */
+	double told, fed, extended; /* when a status, a sign, a request for time was last sent */
+};
+/* stop: the flag that a signal sets. */
+void notify_open(struct notify *n, const volatile sig_atomic_t *stop);
+/* To be called with all progress: it sends what is due. */
+void notify_step(struct notify *n, const struct et_progress *now);
+void notify_close(struct notify *n, bool done);
 
 #endif

@@ -10,7 +10,21 @@
 struct fit {
 	struct et_fit run;
 	char out[512]; /* the run directory, where it is chosen here */
+	struct progress progress;
+	struct notify notify;
 };
+
+static void tell_step(void *arg, const struct et_progress *now)
+{
+	struct fit *f = arg;
+	notify_step(&f->notify, now);
+	progress_step(&f->progress, now);
+}
+
+static void tell_epoch(void *arg, const struct et_epoch *epoch)
+{
+	progress_epoch(&((struct fit *)arg)->progress, epoch);
+}
 
 static int options(struct call *c, struct options *o, struct et_err *err)
 {
@@ -154,7 +168,6 @@ static int run(struct call *c, struct et_err *err)
 {
 	struct fit *f = c->own;
 	struct et_fit_result result;
-	struct progress progress;
 	ET_TRY(take_operands(c, &f->run, err));
 	if (!f->run.resume && !f->run.out) {
 		ET_TRY(choose_out(f, err));
@@ -163,13 +176,15 @@ static int run(struct call *c, struct et_err *err)
 	}
 	if (c->verbose && !c->quiet)
 		describe(c, &f->run);
-	progress_open(&progress, "fit", c);
+	progress_open(&f->progress, "fit", c);
+	notify_open(&f->notify, c->env.stop);
 	f->run.conf = c->conf;
-	f->run.progress = progress_step;
-	f->run.epoch = progress_epoch;
-	f->run.arg = &progress;
+	f->run.progress = tell_step;
+	f->run.epoch = tell_epoch;
+	f->run.arg = f;
 	int status = et_fit(&c->env, &f->run, &result, err);
-	progress_close(&progress);
+	progress_close(&f->progress);
+	notify_close(&f->notify, status == ET_OK);
 	ET_TRY(status);
 	if (!c->quiet)
 		print_result(f, &result);

@@ -140,6 +140,17 @@ static void compose(struct line *l, const struct progress *p, const struct et_pr
 	add_duration(l, 4, "ETA", now->eta_s);
 }
 
+void progress_text(const struct et_progress *now, char *buf, size_t n)
+{
+	const struct progress plain = {.quiet = true};
+	struct line l = {.n = 0};
+	size_t used = 0;
+	compose(&l, &plain, now);
+	buf[0] = '\0';
+	for (size_t i = 0; i < l.n && used < n; i++)
+		used += (size_t)snprintf(buf + used, n - used, "%s%s", i ? "  " : "", l.text[i]);
+}
+
 /* Everything in one write, so that a live line does not flicker. */
 static void print_line(const struct line *l, const char *before, const char *after, bool colour)
 {

@@ -16,7 +16,6 @@
 #include "run/checkpoint.h"
 
 #define NEXT "state.next.safetensors"
-#define BEST "best.safetensors"
 
 /* Writes a file of weights or moments up to the sync, not yet in its place. */
 static int write_synced(const struct et_net *net, struct et_writer *w, const char *path,
@@ -54,7 +53,7 @@ int et_checkpoint_best(const struct et_net *net, const struct et_state *state, c
 {
 	struct et_writer w;
 	struct model_meta meta;
-	char *path = et_path_join(dir, BEST);
+	char *path = et_path_join(dir, ET_BEST_FILE);
 
 	if (!path)
 		return et_fail(err, ET_ENOMEM, "out of memory");
@@ -253,6 +252,24 @@ int et_checkpoint_write(struct et_checkpoints *c, const struct et_net *net,
 	c->has = true;
 	c->step = state->step;
 	et_kept_prune(c->dir, c->step, c->keep > 1 ? (size_t)c->keep - 1 : 0);
+	return ET_OK;
+}
+
+int et_checkpoint_bytes(const struct et_net *net, const struct et_state *state, uint64_t *model,
+			uint64_t *moments, struct et_err *err)
+{
+	struct et_writer w;
+	struct model_meta mm;
+	struct state_meta sm;
+
+	model_meta(&mm, state);
+	et_writer_count(&w);
+	ET_TRY(et_net_write(net, &w, false, mm.pairs, 3, err));
+	*model = w.bytes;
+	state_meta(&sm, state, UINT32_MAX, w.bytes);
+	et_writer_count(&w);
+	ET_TRY(et_net_write(net, &w, true, sm.pairs, FIELDS + 2, err));
+	*moments = w.bytes;
 	return ET_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #define ET_MODEL_FILE "model.safetensors"
 #define ET_STATE_FILE "state.safetensors"
+#define ET_BEST_FILE  "best.safetensors"
 #define ET_KEPT_DIR   "checkpoints"
 #define ET_KEPT_MAX   1024 /* more than `keep` can be */
 

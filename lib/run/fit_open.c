@@ -156,6 +156,7 @@ int et_trainer_open_new(struct et_trainer *t, const struct et_fit *fit, struct e
 	ET_TRY(et_session_start(s, fit->init, err));
 	ET_TRY(et_dir_make(fit->out, err));
 	t->dir = fit->out;
+	ET_TRY(et_trainer_room(t, err));
 	ET_TRY(et_trainer_idle(t, err));
 	const struct et_run_power power = {t->watch.source, t->watch.idle_w, fit->max_temp};
 	ET_TRY(et_run_describe(s, fit->out, fit->data, fit->init, &power, err));
@@ -210,12 +211,14 @@ int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 	if (info->power_source && t->watch.source &&
 	    strcmp(info->power_source, t->watch.source->name) == 0)
 		t->watch.idle_w = info->idle_w;
-	ET_TRY(et_trainer_idle(t, err));
 	open_saved(t);
 	int found = et_checkpoint_read(&t->saved, &s->net, &t->state, err);
 	ET_TRY(found);
-	if (found)
+	if (!found)
+		ET_TRY(et_session_start(s, info->init, err));
+	if (t->state.epoch >= (uint64_t)s->t.epochs)
 		return ET_OK;
-	ET_TRY(et_session_start(s, info->init, err));
-	return et_checkpoint_write(&t->saved, &s->net, &t->state, err);
+	ET_TRY(et_trainer_room(t, err));
+	ET_TRY(et_trainer_idle(t, err));
+	return found ? ET_OK : et_checkpoint_write(&t->saved, &s->net, &t->state, err);
 }

@@ -95,13 +95,16 @@ static int busy(int fd, const char *dir, struct et_err *err)
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
-static int open_file(const struct et_lock *l, struct et_err *err)
+static int open_file(struct et_lock *l, struct et_err *err)
 {
 	struct stat st;
 	int fd;
 
 	/* Who made the directory may have removed it again: its work was refused. */
 	for (int i = 0; i < 100; i++) {
+		size_t made = missing_part(l->dir);
+		if (made && (!l->made || made < l->made))
+			l->made = made;
 		ET_TRY(et_dir_make(l->dir, err));
 		fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 		if (fd >= 0 || (errno != ENOENT && errno != EINTR))
@@ -157,7 +160,7 @@ static int take(struct et_lock *l, const struct et_env *env, struct et_err *err)
 
 int et_lock_take(struct et_lock *l, const struct et_env *env, const char *dir, struct et_err *err)
 {
-	*l = (struct et_lock){.fd = -1, .made = missing_part(dir)};
+	*l = (struct et_lock){.fd = -1};
 	l->dir = et_strdup(dir);
 	l->path = et_path_join(dir, FILE_NAME);
 	int status =

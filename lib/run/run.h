@@ -275,6 +275,9 @@ struct et_checkpoints {
  */
 int et_checkpoint_write(struct et_checkpoints *c, const struct et_net *net,
 			const struct et_state *state, struct et_err *err) ET_MUST_CHECK;
+/* Bytes of the files of a pair as they would be written now. */
+int et_checkpoint_bytes(const struct et_net *net, const struct et_state *state, uint64_t *model,
+			uint64_t *moments, struct et_err *err) ET_MUST_CHECK;
 /* best.safetensors */
 int et_checkpoint_best(const struct et_net *net, const struct et_state *state, const char *dir,
 		       struct et_err *err) ET_MUST_CHECK;

@@ -42,6 +42,9 @@ int et_trainer_open_new(struct et_trainer *t, const struct et_fit *fit,
 int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 			    struct et_run_info *info, struct et_err *err) ET_MUST_CHECK;
 
+/* ET_ECREATE where the disk has no room for the checkpoints to come. Logs what they take. */
+int et_trainer_room(struct et_trainer *t, struct et_err *err) ET_MUST_CHECK;
+
 /* One optimizer step on a batch: gradients of its micro-batches, update, CSV row, progress. */
 int et_trainer_step(struct et_trainer *t, const struct et_batch *b, double data_s,
 		    struct et_err *err) ET_MUST_CHECK;
