@@ -49,6 +49,15 @@ static void add_machine(cJSON *root, const struct et_session *s)
 		fclose(f);
 		cJSON_AddStringToObject(m, "board", model);
 	}
+	/* Jetson's power mode caps clocks and cores. */
+	char mode[64] = "";
+	f = fopen("/var/lib/nvpmodel/status", "re");
+	if (f) {
+		mode[fread(mode, 1, sizeof(mode) - 1, f)] = 0;
+		fclose(f);
+		mode[strcspn(mode, "\n")] = 0;
+		cJSON_AddStringToObject(m, "nvpmodel", mode);
+	}
 	cJSON_AddNumberToObject(m, "processors", (double)sysconf(_SC_NPROCESSORS_ONLN));
 	cJSON_AddNumberToObject(m, "threads", s->ctx.threads);
 	cJSON_AddStringToObject(m, "isa", s->ctx.k->name);

@@ -34,6 +34,7 @@ int et_watch_open(struct et_watch *w, const struct et_env *env, struct et_state 
 			       needs_power, why ? ": " : "", why ? why : "");
 	ET_TRY(et_meter_start(w->meter, err));
 	w->board = et_meter_board(w->meter);
+	w->old_bits = w->board.throttled >= 0 ? (unsigned)(w->board.throttled >> 16) & 0xf : 0;
 	if (needs_heat && isnan(w->board.temp_c))
 		return et_fail(err, ET_EUSAGE,
 			       "--%s: expected a sensor of temperature, found none; 'edgetrain "
@@ -58,11 +59,19 @@ int et_watch_begin(struct et_watch *w, const char *dir, struct et_err *err)
 
 /* ---- throttling ------------------------------------------------------------------------------ */
 
-/* Once each: a weak supply, and a clock that is held down. */
+/*
+ * Once each: a weak supply, and a clock that is held down. The upper bits keep what was too short
+ * to be seen as it happened; those of before the run are no news.
+ */
 static void warn(struct et_watch *w)
 {
 	int64_t bits = w->board.throttled;
-	unsigned now = bits > 0 ? (unsigned)bits & 0xf : 0;
+
+	if (bits < 0)
+		return;
+	unsigned before = (unsigned)(bits >> 16) & 0xf;
+	w->old_bits &= before;
+	unsigned now = ((unsigned)bits & 0xf) | (before & ~w->old_bits);
 
 	if (now & 1 && !(w->warned & 1))
 		et_log(w->env, ET_LOG_WARNING,

@@ -40,7 +40,8 @@ struct et_watch {
 	double begun;  /* when they began */
 	/* This call's sums: seconds, those of known power and their joules. */
 	double call_s, call_metered_s, call_j;
-	unsigned warned; /* kinds of throttling that were told */
+	unsigned warned;   /* kinds of throttling that were told */
+	unsigned old_bits; /* that the firmware remembered when the run began */
 	/* power.csv: of its next row. */
 	struct et_csv series;
 	bool has_series;
