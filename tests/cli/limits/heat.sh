@@ -22,7 +22,7 @@ set_temp() { echo "$1" >$zone/new && mv $zone/new $zone/temp; }
 edgetrain fit s.json d -o run --epochs 100000 --max-time 9 --max-temp 80 --sysroot root >out 2>err || fail "$(cat err)"
 wait
 grep -q 'paused [0-9]* s at 81.0 C, now 74.9 C' err || fail "$(grep -v ^epoch err)"
-[ "$(grep -c 'warning: the board throttles' err)" -eq 1 ] && [ "$(grep -c 'warning: under-voltage' err)" -eq 1 ] &&
+[ "$(grep -c 'warning: the board throttles at 81 C' err)" -eq 1 ] && [ "$(grep -c 'warning: under-voltage' err)" -eq 1 ] &&
 	[ "$(grep -c warning err)" -eq 2 ] || fail "warnings: $(grep -v ^epoch err)"
 awk '{ for (i = 1; i < NF; i++) v[$i] = $(i + 1) }
 END { exit !(v["pauses"] == 1 && v["pause_s"] >= 1 && v["pause_s"] < 8) }' out || fail "$(cat out)"
