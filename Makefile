@@ -22,6 +22,7 @@ libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 mandir ?= $(PREFIX)/share/man
 datadir ?= $(PREFIX)/share/edgetrain
+unitdir ?= $(PREFIX)/lib/systemd
 
 TRIPLE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ARCH := $(firstword $(subst -, ,$(TRIPLE)))
@@ -77,6 +78,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(ISAS:%=$(B)/lib/kern/kern_%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/%.o)
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz-%,$(filter-out %/standalone.c,$(sort $(wildcard tests/fuzz/*.c))))
+UNITS := $(notdir $(sort $(wildcard configs/nightly/*@.*)))
 MANS := $(sort $(wildcard man/*.[1-9]))
 
 # Cross and sanitizer builds leave the link to the program alone.
@@ -186,7 +188,7 @@ lint:
 	$(Q)shellcheck -x $(SHELL_SRC)
 	$(Q)mandoc -T lint -W warning $(MANS)
 	$(Q)clang-format --dry-run -Werror $(C_SRC)
-SHELL_SRC = .ci/run $(sort $(wildcard configs/*.sh datasets/*.sh tests/*.sh tests/peers/*.sh tests/cli/*.sh tests/cli/*/*.sh))
+SHELL_SRC = .ci/run $(sort $(wildcard configs/*.sh configs/nightly/*.sh datasets/*.sh tests/*.sh tests/peers/*.sh tests/cli/*.sh tests/cli/*/*.sh))
 C_SRC = $(sort $(wildcard cmd/*.[ch] lib/*.h lib/*/*.[ch] tests/*/*.[ch]))
 
 # Comparisons with libraries that nothing else needs.
@@ -240,11 +242,11 @@ check-onnx: all
 peers-grad: all
 	/usr/bin/python3 tests/peers/torch_grad.py $(PEER_GRAD)
 
-## install: program, library, manual pages, configs and studies under $(DESTDIR)$(PREFIX)
+## install: program, library, manual pages, configs, studies and systemd's units under $(DESTDIR)$(PREFIX)
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/edgetrain/base \
 		$(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
-		$(DESTDIR)$(datadir)/configs
+		$(DESTDIR)$(datadir)/configs/nightly $(DESTDIR)$(unitdir)/system $(DESTDIR)$(unitdir)/user
 	$(INSTALL) -m 755 $(B)/edgetrain $(DESTDIR)$(bindir)/edgetrain
 	$(INSTALL) -m 644 $(B)/libedgetrain.a $(DESTDIR)$(libdir)/libedgetrain.a
 	$(INSTALL) -m 644 lib/edgetrain.h $(DESTDIR)$(includedir)/edgetrain/edgetrain.h
@@ -254,6 +256,13 @@ install: all
 	$(INSTALL) -m 644 $(filter %.7,$(MANS)) $(DESTDIR)$(mandir)/man7
 	$(INSTALL) -m 644 $(sort $(wildcard configs/*.json)) $(DESTDIR)$(datadir)/configs
 	$(INSTALL) -m 755 $(sort $(wildcard configs/*.sh)) $(DESTDIR)$(datadir)/configs
+	$(INSTALL) -m 755 $(sort $(wildcard configs/nightly/*.sh)) $(DESTDIR)$(datadir)/configs/nightly
+	$(Q)for unit in $(UNITS); do \
+		sed 's|/usr/local/share/edgetrain|$(datadir)|' configs/nightly/$$unit >$(B)/$$unit || exit; \
+		for dir in $(datadir)/configs/nightly $(unitdir)/system $(unitdir)/user; do \
+			$(INSTALL) -m 644 $(B)/$$unit $(DESTDIR)$$dir || exit; \
+		done; \
+	done
 
 ## clean: remove everything built
 clean:

@@ -26,6 +26,7 @@ needs() {
 	test check lib check
 	test binutils run objdump
 	test mandoc run mandoc
+	test faketime run faketime
 	demo dataset-fashion-mnist file /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 	lint shellcheck run shellcheck
 	lint mandoc run mandoc

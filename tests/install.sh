@@ -28,9 +28,14 @@ fi
 for file in bin/edgetrain lib/libedgetrain.a include/edgetrain/edgetrain.h \
 	$(cd man && printf 'share/man/man1/%s ' *.1) $(cd man && printf 'share/man/man5/%s ' *.5) \
 	$(cd man && printf 'share/man/man7/%s ' *.7) \
-	$(cd configs && printf 'share/edgetrain/configs/%s ' *.json *.sh); do
+	$(cd configs && printf 'share/edgetrain/configs/%s ' *.json *.sh nightly/*) \
+	$(cd configs/nightly && printf 'lib/systemd/system/%s lib/systemd/user/%s ' edgetrain-nightly@.service \
+		edgetrain-nightly@.service edgetrain-nightly@.timer edgetrain-nightly@.timer); do
 	if [ -s "$root/usr/$file" ]; then ok; else bad "no $file"; fi
 done
+# Installed, the service calls the script that was installed.
+if grep -q "^ExecStart=/usr/share/edgetrain/configs/nightly/edgetrain-nightly.sh$" \
+	"$root/usr/lib/systemd/system/edgetrain-nightly@.service"; then ok; else bad "the service: no such ExecStart"; fi
 # Installed, a study finds its network beside itself and the program in PATH.
 study=$root/usr/share/edgetrain/configs/gradient-filter-study.sh
 found=$(PATH=$root/usr/bin:$PATH "$study" --out "$root/out" "$root/log" "$root" 2>&1 | tail -n 1)
