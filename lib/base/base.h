@@ -148,12 +148,12 @@ struct et_writer {
 	uint64_t bytes; /* written so far */
 	int failed;	/* errno of the first failure */
 	bool synced;	/* nothing was put since the last fsync */
-	bool counts;	/* bytes alone: et_writer_count() */
+	bool counts;	/* and writes nothing: et_writer_count() */
 	size_t fill;	/* bytes waiting in buf */
 	unsigned char buf[65536];
 };
 int et_writer_open(struct et_writer *w, const char *path, struct et_err *err) ET_MUST_CHECK;
-/* A writer that writes nothing: how large would the file be? Neither committed nor aborted. */
+/* A writer that writes nothing: bytes and CRC-32 of a file to be. Neither committed nor aborted. */
 void et_writer_count(struct et_writer *w);
 void et_writer_put(struct et_writer *w, const void *data, size_t n);
 /* Flush and fsync the temporary file, without renaming it yet. On failure the caller aborts. */

@@ -135,13 +135,13 @@ static void flush(struct et_writer *w)
 void et_writer_put(struct et_writer *w, const void *data, size_t n)
 {
 	assert(w->temp || w->counts);
-	if (w->counts)
-		w->bytes += n;
-	if (w->counts || !n)
+	if (!n)
 		return;
 	w->crc = (uint32_t)crc32_z(w->crc, data, n);
 	w->bytes += n;
 	w->synced = false;
+	if (w->counts)
+		return;
 	if (n > sizeof(w->buf) - w->fill)
 		flush(w);
 	if (n >= sizeof(w->buf)) {

@@ -65,107 +65,6 @@ int et_checkpoint_best(const struct et_net *net, const struct et_state *state, c
 	return status;
 }
 
-/* ---- the state as text ----------------------------------------------------------------------- */
-
-/* One member of et_state under its name; doubles as hexadecimal floats, which keep every bit. */
-static const struct field {
-	const char *name;
-	size_t at;
-	bool real;
-	bool late; /* states of earlier versions are without it */
-} fields[] = {
-	{"step", offsetof(struct et_state, step), false, false},
-	{"epoch", offsetof(struct et_state, epoch), false, false},
-	{"batch", offsetof(struct et_state, batch), false, false},
-	{"loss_sum", offsetof(struct et_state, loss_sum), true, false},
-	{"seconds", offsetof(struct et_state, seconds), true, false},
-	{"correct", offsetof(struct et_state, correct), false, false},
-	{"images", offsetof(struct et_state, images), false, false},
-	{"skipped", offsetof(struct et_state, skipped), false, false},
-	{"all_skipped", offsetof(struct et_state, all_skipped), false, false},
-	{"best_accuracy", offsetof(struct et_state, best_accuracy), true, false},
-	{"best_epoch", offsetof(struct et_state, best_epoch), false, false},
-	{"last_loss", offsetof(struct et_state, last_loss), true, false},
-	{"last_accuracy", offsetof(struct et_state, last_accuracy), true, false},
-	{"last_val_loss", offsetof(struct et_state, last_val_loss), true, false},
-	{"last_val_accuracy", offsetof(struct et_state, last_val_accuracy), true, false},
-	{"labels", offsetof(struct et_state, labels), false, true},
-	{"last_val_miou", offsetof(struct et_state, last_val_miou), true, true},
-	{"total_s", offsetof(struct et_state, total_s), true, true},
-	{"metered_s", offsetof(struct et_state, metered_s), true, true},
-	{"energy_j", offsetof(struct et_state, energy_j), true, true},
-	{"work_j", offsetof(struct et_state, work_j), true, true},
-	{"work_images", offsetof(struct et_state, work_images), false, true},
-	{"pauses", offsetof(struct et_state, pauses), false, true},
-	{"pause_s", offsetof(struct et_state, pause_s), true, true},
-	{"throttled_s", offsetof(struct et_state, throttled_s), true, true},
-	{"clock_s", offsetof(struct et_state, clock_s), true, true},
-};
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
-
-struct et_state et_state_new(void)
-{
-	return (struct et_state){.best_accuracy = NAN,
-				 .last_loss = NAN,
-				 .last_accuracy = NAN,
-				 .last_val_loss = NAN,
-				 .last_val_accuracy = NAN,
-				 .last_val_miou = NAN,
-				 .throttled_s = NAN};
-}
-
-struct state_meta {
-	char text[FIELDS + 2][40];
-	const char *pairs[2 * (FIELDS + 2)];
-};
-
-static void state_meta(struct state_meta *m, const struct et_state *s, uint32_t crc, uint64_t bytes)
-{
-	for (size_t i = 0; i < FIELDS; i++) {
-		const char *at = (const char *)s + fields[i].at;
-		if (fields[i].real)
-			snprintf(m->text[i], sizeof(m->text[i]), "%a",
-				 *(const double *)(const void *)at);
-		else
-			snprintf(m->text[i], sizeof(m->text[i]), "%" PRIu64,
-				 *(const uint64_t *)(const void *)at);
-		m->pairs[2 * i] = fields[i].name;
-		m->pairs[2 * i + 1] = m->text[i];
-	}
-	snprintf(m->text[FIELDS], sizeof(m->text[FIELDS]), "%" PRIu32, crc);
-	snprintf(m->text[FIELDS + 1], sizeof(m->text[FIELDS + 1]), "%" PRIu64, bytes);
-	m->pairs[2 * FIELDS] = "model_crc32";
-	m->pairs[2 * FIELDS + 1] = m->text[FIELDS];
-	m->pairs[2 * FIELDS + 2] = "model_bytes";
-	m->pairs[2 * FIELDS + 3] = m->text[FIELDS + 1];
-}
-
-static int parse_state(const struct et_st *st, struct et_state *s, struct et_err *err)
-{
-	bool labels = et_st_meta(st, "labels") != NULL;
-
-	for (size_t i = 0; i < FIELDS; i++) {
-		const char *text = et_st_meta(st, fields[i].name);
-		char *end = NULL, *at = (char *)s + fields[i].at;
-		if (!text && fields[i].late)
-			continue;
-		if (!text || !*text)
-			return et_fail(err, ET_EDATA,
-				       "%s: %s is missing: not a state of this program", st->path,
-				       fields[i].name);
-		if (fields[i].real)
-			*(double *)(void *)at = strtod(text, &end);
-		else
-			*(uint64_t *)(void *)at = strtoull(text, &end, 10);
-		if (*end)
-			return et_fail(err, ET_EDATA, "%s: %s: expected a number, found '%.50s'",
-				       st->path, fields[i].name, text);
-	}
-	if (!labels)
-		s->labels = s->images;
-	return ET_OK;
-}
-
 /* ---- writing --------------------------------------------------------------------------------- */
 
 struct paths {
@@ -224,12 +123,13 @@ static int replace_pair(struct et_checkpoints *c, const struct et_net *net,
 {
 	struct et_writer wm, ws;
 	struct model_meta mm;
-	struct state_meta sm;
+	struct et_state_meta sm;
 
 	model_meta(&mm, state);
 	ET_TRY(write_synced(net, &wm, p->model, false, mm.pairs, 3, err));
-	state_meta(&sm, state, wm.crc, wm.bytes);
-	int status = write_synced(net, &ws, p->next, true, sm.pairs, FIELDS + 2, err);
+	int status = et_state_meta(&sm, net, state, wm.crc, wm.bytes, err);
+	if (!status)
+		status = write_synced(net, &ws, p->next, true, sm.pairs, ET_STATE_TEXTS, err);
 	if (!status)
 		status = et_writer_commit(&ws, err);
 	if (status) {
@@ -260,16 +160,14 @@ int et_checkpoint_bytes(const struct et_net *net, const struct et_state *state, 
 {
 	struct et_writer w;
 	struct model_meta mm;
-	struct state_meta sm;
+	struct et_state_meta sm;
 
 	model_meta(&mm, state);
 	et_writer_count(&w);
 	ET_TRY(et_net_write(net, &w, false, mm.pairs, 3, err));
 	*model = w.bytes;
-	state_meta(&sm, state, UINT32_MAX, w.bytes);
-	et_writer_count(&w);
-	ET_TRY(et_net_write(net, &w, true, sm.pairs, FIELDS + 2, err));
-	*moments = w.bytes;
+	ET_TRY(et_state_meta(&sm, net, state, UINT32_MAX, w.bytes, err));
+	*moments = sm.bytes;
 	return ET_OK;
 }
 
@@ -299,7 +197,7 @@ static int read_state(struct et_net *net, struct et_state *state, const char *pa
 	struct et_st st;
 
 	ET_TRY(et_st_open(&st, path, err));
-	int status = parse_state(&st, state, err);
+	int status = et_state_parse(&st, state, err);
 	if (!status)
 		status = et_net_read_moments(net, &st, err);
 	et_st_close(&st);

@@ -33,4 +33,16 @@ void et_kept_undo(const char *dir, uint64_t step);
  */
 void et_kept_prune(const char *dir, uint64_t upto, size_t stay);
 
+/* What the file of a state says besides the moments. */
+#define ET_STATE_TEXTS 29
+struct et_state_meta {
+	char text[ET_STATE_TEXTS][40];
+	const char *pairs[2 * ET_STATE_TEXTS];
+	uint64_t bytes; /* of the whole file */
+};
+int et_state_meta(struct et_state_meta *m, const struct et_net *net, const struct et_state *s,
+		  uint32_t model_crc, uint64_t model_bytes, struct et_err *err) ET_MUST_CHECK;
+/* ET_EDATA when a bit of the file is not what was written. */
+int et_state_parse(const struct et_st *st, struct et_state *s, struct et_err *err) ET_MUST_CHECK;
+
 #endif

@@ -105,7 +105,10 @@ static int open_file(struct et_lock *l, struct et_err *err)
 		size_t made = missing_part(l->dir);
 		if (made && (!l->made || made < l->made))
 			l->made = made;
-		ET_TRY(et_dir_make(l->dir, err));
+		fd = et_dir_make(l->dir, err);
+		if (fd < 0 && i < 99)
+			continue;
+		ET_TRY(fd);
 		fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 		if (fd >= 0 || (errno != ENOENT && errno != EINTR))
 			break;

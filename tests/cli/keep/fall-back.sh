@@ -26,6 +26,7 @@ fresh() { rm -rf run && cp -a part run; }
 # The last save of `part` is of step 12, behind its epoch; kept are 12, in the epoch, and 10.
 fresh && flip run/model.safetensors && goes_on 12 "state.safetensors does not belong to run/model.safetensors"
 fresh && truncate -s 3000 run/model.safetensors && goes_on 12 model.safetensors
+fresh && flip run/state.safetensors && goes_on 12 "state.safetensors: its checksum is"
 fresh && rm run/model.safetensors && goes_on 12 model.safetensors
 fresh && rm run/state.safetensors && goes_on 12 state.safetensors
 fresh && rm run/state.safetensors run/model.safetensors && goes_on 12 "neither"
