@@ -80,15 +80,16 @@ static void put_terminal(const struct gnuplot *g, FILE *f, int width, int height
 
 /* ---- gnuplot --------------------------------------------------------------------------------- */
 
-/* Its first word on what went wrong. */
+/* Its last word on what went wrong. */
 static int failed(const char *program, FILE *said, struct et_err *err)
 {
-	char line[200] = "";
+	char line[200], last[200] = "";
 	rewind(said);
-	while (fgets(line, sizeof(line), said) && strspn(line, " \t^\n") == strlen(line))
-		;
-	line[strcspn(line, "\n")] = 0;
-	return et_fail(err, ET_EIO, "--plot: %s failed%s%s", program, *line ? ": " : "", line);
+	while (fgets(line, sizeof(line), said))
+		if (strspn(line, " \t^\n") < strlen(line))
+			memcpy(last, line, sizeof(last));
+	last[strcspn(last, "\n")] = 0;
+	return et_fail(err, ET_EIO, "--plot: %s failed%s%s", program, *last ? ": " : "", last);
 }
 
 /* files: of standard input, output and error. */

@@ -1,19 +1,22 @@
-/* edgetrain plan: the memory a training needs, by kind and phase, before anything runs. */
+/* edgetrain plan: memory by kind and phase, time and energy, before anything runs. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "plan.h"
 
 struct plan {
 	const char *init, *format;
-	int classes;
+	int classes, steps, pictures;
 };
 
 static int options(struct call *c, struct options *o, struct et_err *err)
 {
 	struct plan *p = c->own;
 	p->format = "text";
+	p->steps = 3;
 	const struct option own[] = {
 		{OPTION_CHOICE, 0, "format", "text|json", &p->format, .initial = "text",
 		 .help = "print a table, or JSON with bytes"},
@@ -22,6 +25,11 @@ static int options(struct call *c, struct options *o, struct et_err *err)
 		{OPTION_TEXT, 0, "init", "FILE", &p->init,
 		 .help = "plan for starting from weights, which freezes batch norm; FILE is not "
 			 "read"},
+		{OPTION_INT, 0, "estimate", "N", &p->steps, .min = 0, .max = 10000, .initial = "3",
+		 .help = "take so many steps, for about a second at least, and estimate time and "
+			 "energy of the run; 0: memory alone"},
+		{OPTION_INT, 0, "pictures", "N", &p->pictures, .min = 1, .max = 1 << 30,
+		 .initial = "DATA's, or 1000", .help = "estimate for so many pictures an epoch"},
 	};
 	ET_TRY(add_heading(o, "Plan", err));
 	ET_TRY(options_add(o, own, sizeof(own) / sizeof(own[0]), err));
@@ -84,7 +92,7 @@ void print_plan(FILE *out, const struct et_plan *p)
 		p->fits ? "fits" : "does not fit");
 }
 
-static void print_json(const struct et_plan *p)
+static void print_json(const struct et_plan *p, const struct et_estimate *e)
 {
 	const struct et_memory *phase[] = {&p->training, &p->evaluation, &p->loading};
 	static const char *const name[] = {"training", "evaluation", "loading"};
@@ -105,8 +113,12 @@ static void print_json(const struct et_plan *p)
 	       "\"trained_layers\": %d,\n",
 	       (unsigned long long)p->parameters, (unsigned long long)p->trainable, p->layers,
 	       p->trained_layers);
-	printf("  \"forward_mac\": %.0f, \"backward_mac\": %.0f\n}\n", p->forward_mac,
-	       p->backward_mac);
+	printf("  \"forward_mac\": %.0f, \"backward_mac\": %.0f", p->forward_mac, p->backward_mac);
+	if (e->steps) {
+		printf(",\n  \"estimate\": ");
+		estimate_json(stdout, e);
+	}
+	printf("\n}\n");
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -124,7 +136,20 @@ static int refuse(const struct et_plan *p, struct et_err *err)
 		       have);
 }
 
-static int run(struct call *c, struct et_err *err)
+/* Memory is known at once; the rest takes a while. */
+static void planned(void *arg, const struct et_plan *plan)
+{
+	const struct call *c = arg;
+	const struct plan *p = c->own;
+	if (strcmp(p->format, "json") == 0)
+		return;
+	print_plan(stdout, plan);
+	fflush(stdout);
+	if (p->steps && plan->fits && isatty(STDERR_FILENO))
+		fprintf(stderr, "edgetrain plan: measuring %d steps\n", p->steps);
+}
+
+static int check(const struct call *c, struct et_err *err)
 {
 	const struct plan *p = c->own;
 	if (c->operands > 2)
@@ -136,25 +161,44 @@ static int run(struct call *c, struct et_err *err)
 		return et_fail(err, ET_EUSAGE,
 			       "--classes and DATA exclude each other: DATA says how many there "
 			       "are");
+	if (c->operands > 1 && p->pictures)
+		return et_fail(err, ET_EUSAGE,
+			       "--pictures and DATA exclude each other: DATA says how many there "
+			       "are");
+	return ET_OK;
+}
+
+static int run(struct call *c, struct et_err *err)
+{
+	const struct plan *p = c->own;
+	struct et_estimate estimate;
+	struct et_plan plan;
+	ET_TRY(check(c, err));
+	c->env.stop = signals_catch();
 	const struct et_plan_request request = {.spec = c->operand[0],
 						.data = c->operands > 1 ? c->operand[1] : NULL,
 						.init = p->init,
 						.classes = p->classes,
-						.conf = c->conf};
-	struct et_plan plan;
+						.conf = c->conf,
+						.steps = p->steps,
+						.estimate = &estimate,
+						.pictures = (uint64_t)p->pictures,
+						.planned = planned,
+						.arg = c};
 	ET_TRY(et_plan(&c->env, &request, &plan, err));
 	if (strcmp(p->format, "json") == 0)
-		print_json(&plan);
-	else
-		print_plan(stdout, &plan);
+		print_json(&plan, &estimate);
+	else if (estimate.steps)
+		print_estimate(stdout, &estimate, plan.batch_size);
 	return plan.fits ? ET_OK : refuse(&plan, err);
 }
 
 const struct command command_plan = {
 	"plan",
-	"memory a training needs, before it runs",
+	"memory, time and energy a training needs, before it runs",
 	"Usage: edgetrain plan [OPTION]... SPEC [DATA]\n"
-	"Print the memory that 'edgetrain fit' with the same options would need.\n",
+	"Print the memory that 'edgetrain fit' with the same options would need, and, from a few "
+	"steps\nthat are taken here, time and energy.\n",
 	sizeof(struct plan),
 	options,
 	run,

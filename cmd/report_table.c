@@ -5,7 +5,7 @@
 
 #include "names.h"
 #include "report.h"
-#include "report_text.h"
+#include "cells.h"
 
 #define NAME 12 /* columns of the quantities' names */
 #define GAP  2

@@ -208,7 +208,7 @@ plan() {
 		shift
 		left=$((left - 1))
 	done
-	"$edgetrain" plan --format=json --init="$weights" "$net" "$@"
+	"$edgetrain" plan --estimate 0 --format=json --init="$weights" "$net" "$@"
 }
 
 # train LAST MODE FIT-OPTION...: a run, and its row.

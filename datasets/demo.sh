@@ -66,7 +66,7 @@ for mode in exact ${MODES:-filter:4}; do
 	# shellcheck disable=SC2086 # options
 	run "$name" "$edgetrain" fit "$@" $tune --out "$out/$name"
 	# shellcheck disable=SC2086
-	"$edgetrain" plan "$@" $tune --format json >"$out/$name.json"
+	"$edgetrain" plan --estimate 0 "$@" $tune --format json >"$out/$name.json"
 	echo "$mode $(last "$out/$name/epochs.csv" val_accuracy)" \
 		"$(median "$out/$name/steps.csv" forward_ms) $(median "$out/$name/steps.csv" backward_ms)" \
 		"$(median "$out/$name/steps.csv" step_ms) $(saved "$out/$name.json") $(pair memory_mb "$out/$name.txt")" >>"$out/table"

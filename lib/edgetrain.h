@@ -275,13 +275,53 @@ struct et_plan {
 	double forward_mac, backward_mac; /* multiply-adds of one image */
 	int layers, trained_layers;
 };
+/* What a part of a run takes; NaN: unknown. */
+struct et_cost {
+	double seconds, joules;
+};
+/*
+ * A run's time and energy, from steps taken on this machine with random weights. Without what is
+ * done once (opening of the data), the writing of checkpoints, pauses, and throttling to come.
+ */
+struct et_estimate {
+	int steps; /* measured; 0: nothing is known */
+	bool real; /* on pictures of the dataset, decoded; else on made-up ones */
+	uint64_t pictures, val_pictures; /* of an epoch; of its evaluation, 0: none */
+	uint64_t epochs;
+	/* Epochs at the beginning in which features are computed and kept; then those of this share
+	 * of the pictures are found. 0: none are kept. */
+	uint64_t filling;
+	double kept, val_kept;
+	double dropped;				    /* share of batches that the mode skips */
+	struct et_cost step, kept_step;		    /* of a whole batch; all of it found */
+	struct et_cost evaluation, kept_evaluation; /* of all val_pictures */
+	struct et_cost first_epoch, epoch;	    /* with evaluation; the last one */
+	struct et_cost run;
+	char source[96], scope[32]; /* of power; "": none */
+	bool modelled;		    /* by a model of the board: not measured */
+};
+
 struct et_plan_request {
 	const char *spec;
 	const char *data; /* NULL: pictures of the input's size are assumed for loading */
 	bool init;	  /* weights will be given: batch norm is frozen by default */
 	int classes;	  /* in place of the spec's; 0: the data's, or the spec's */
 	const struct et_conf *conf;
+	/*
+	 * Steps to measure where the plan fits: into `estimate`, at least so many and for about a
+	 * second. 0, or estimate NULL: none are taken.
+	 */
+	int steps;
+	struct et_estimate *estimate;
+	uint64_t pictures; /* of an epoch, without data; 0: 1000 */
+	/* Before the first step; may be NULL. */
+	void (*planned)(void *arg, const struct et_plan *plan);
+	void *arg;
 };
+/*
+ * Memory, and with `steps` time and energy. Writes nothing. ET_ESTOP: stopped on request while it
+ * measured; the plan is filled in then.
+ */
 int et_plan(const struct et_env *env, const struct et_plan_request *request, struct et_plan *plan,
 	    struct et_err *err) ET_MUST_CHECK;
 

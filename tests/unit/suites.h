@@ -50,6 +50,7 @@ Suite *suite_onnx(void);
 Suite *suite_predict(void);
 Suite *suite_limits(void);
 Suite *suite_report(void);
+Suite *suite_estimate(void);
 Suite *suite_watch(void);
 Suite *suite_rundir(void);
 
@@ -64,5 +65,5 @@ static Suite *(*const suites[])(void) = {
 	suite_signs,   suite_symmetry,	  suite_bench,	  suite_mode,	    suite_chain,
 	suite_recipe,  suite_patch,	  suite_winograd, suite_wino_error, suite_pixels,
 	suite_onnx,    suite_predict,	  suite_limits,	  suite_report,	    suite_watch,
-	suite_rundir,
+	suite_rundir,  suite_estimate,
 };

@@ -2,7 +2,7 @@
 # What does not fit is named, with exit code 80, though others before it would fit.
 . "$CLI"
 spec s.json && data d
-peak() { edgetrain plan s.json d --last 4 --bn frozen --batch-size 6000 --mode "$1" --format json | sed -n 's/.*"peak": \([0-9]*\).*/\1/p'; }
+peak() { edgetrain plan --estimate 0 s.json d --last 4 --bn frozen --batch-size 6000 --mode "$1" --format json | sed -n 's/.*"peak": \([0-9]*\).*/\1/p'; }
 filter=$(peak filter:4) exact=$(peak exact)
 [ "$exact" -gt $((filter + 8000000)) ] || fail "exact $exact, filter:4 $filter"
 edgetrain bench s.json d --last 4 --bn frozen --batch-size 6000 --modes 'filter:4;exact+smd:0.5' -o out \

@@ -29,7 +29,7 @@ try micro "are kept in memory" "$@" --micro-batch 4
 # Memory for half of it: a file beside the run.
 data big 600 30
 set -- s.json big --last 2 --bn frozen --epochs 2 --augment none
-peak=$(edgetrain plan --format json "$@" --cache off | sed -n 's/.*"peak": \([0-9]*\).*/\1/p')
+peak=$(edgetrain plan --estimate 0 --format json "$@" --cache off | sed -n 's/.*"peak": \([0-9]*\).*/\1/p')
 rm -rf off && edgetrain fit "$@" -q --cache off -o off || fail "big off"
 try file "1.9 MB of 1.9 MB are kept in a file beside the run" "$@" --cache 10M \
 	--max-memory $((peak + 1200000))

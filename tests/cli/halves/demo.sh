@@ -34,7 +34,7 @@ for mode in exact filter:2 filter:4; do
 		fail "$mode: the median is $median, not as in: $(cat "new/out dir/table")"
 	[ "$(in_table $mode 5)" = "$(awk -v m="$median" 'BEGIN { printf "%.2f", m }')" ] || fail "$mode: $median is not in: $(cat out)"
 	at_least "$(in_table $mode 6)" "$(in_table $mode 5)" || fail "$mode: the step is shorter than its part"
-	bytes=$(./program plan s.json d --init x --last 4 --mode $mode --format json |
+	bytes=$(./program plan --estimate 0 s.json d --init x --last 4 --mode $mode --format json |
 		sed -n 's/.*"training".*"saved": \([0-9]*\),.*/\1/p')
 	[ "$(in_table $mode 7)" = "$(awk -v b="$bytes" 'BEGIN { printf "%.2f\n", b / 1e6 }')" ] || fail "$mode: saved"
 	at_least "$(in_table $mode 9)" 1 || fail "$mode: peak memory"
@@ -47,4 +47,4 @@ grep -q '"subset":.*/out dir/half-a"' "new/out dir/before/run.json" || fail "not
 EDGETRAIN=./program SPEC=s.json "$root/datasets/demo.sh" d 'new/out dir' >out 2>log && fail "ran twice in one place"
 EDGETRAIN=./program SPEC=s.json "$root/datasets/demo.sh" none other >out 2>log && fail "ran without data"
 grep -q "^datasets/halves.sh: none: no train-labels" log && [ ! -s out ] || fail "$(cat out log)"
-"$EDGETRAIN" plan "$root/configs/fashion-halves.json" --last 4 --mode filter:4 >log 2>&1 || fail "$(cat log)"
+"$EDGETRAIN" plan --estimate 0 "$root/configs/fashion-halves.json" --last 4 --mode filter:4 >log 2>&1 || fail "$(cat log)"

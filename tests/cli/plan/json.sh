@@ -2,7 +2,7 @@
 # JSON with bytes; the total of training is the sum of its rows.
 . "$CLI"
 spec s.json
-edgetrain plan s.json --format json >json
+edgetrain plan s.json --estimate 0 --format json >json
 grep -q '"fits": true' json || fail "$(cat json)"
 grep '"training"' json | tr , '\n' | tr -dc '0-9\n' | awk '
 	NF { n++; sum += last; last = $1 }

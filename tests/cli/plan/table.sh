@@ -2,4 +2,4 @@
 # Rows, columns, totals.
 . "$CLI"
 spec s.json
-edgetrain plan s.json
+edgetrain plan s.json --estimate 0

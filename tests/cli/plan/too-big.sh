@@ -2,4 +2,4 @@
 # What does not fit: exit code 80 with numbers.
 . "$CLI"
 spec s.json
-edgetrain plan s.json --max-memory 1M
+edgetrain plan s.json --estimate 0 --max-memory 1M

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "report_text.h"
+#include "cells.h"
 
 static char *unknown(char buf[CELL])
 {

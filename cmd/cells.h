@@ -1,6 +1,6 @@
-/* Numbers of a report as people read them; "-" where they are not known. */
-#ifndef CMD_REPORT_TEXT_H
-#define CMD_REPORT_TEXT_H
+/* Numbers as people read them; "-" where they are not known. */
+#ifndef CMD_CELLS_H
+#define CMD_CELLS_H
 
 #include <stddef.h>
 
