@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,9 +25,20 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 	return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
 }
 
+/* And others, over a network, have no locks. */
+static int refuse_locks;
+int flock(int fd, int how)
+{
+	if (refuse_locks) {
+		errno = refuse_locks;
+		return -1;
+	}
+	return (int)syscall(SYS_flock, fd, how);
+}
+
 static void teardown(void)
 {
-	refuse_links = 0;
+	refuse_links = refuse_locks = 0;
 	scratch_close();
 }
 
@@ -217,6 +229,26 @@ START_TEST(says_whose_it_is)
 }
 END_TEST
 
+static void count_warnings(void *arg, enum et_log_level level, const char *line)
+{
+	*(int *)arg += level == ET_LOG_WARNING && strstr(line, "has no locks") != NULL;
+}
+
+START_TEST(without_locks_work_goes_on)
+{
+	int warned = 0;
+	const struct et_env env = {.log = count_warnings, .log_arg = &warned};
+	struct et_lock lock;
+
+	refuse_locks = ENOLCK;
+	ck_assert_int_eq(et_lock_take(&lock, &env, scratch_path("run"), &err), ET_OK);
+	ck_assert_int_eq(warned, 1);
+	ck_assert(et_path_exists(scratch_path("run/lock")));
+	et_lock_release(&lock);
+	ck_assert(!et_path_exists(scratch_path("run")));
+}
+END_TEST
+
 Suite *suite_rundir(void)
 {
 	Suite *s = suite_create("rundir");
@@ -233,6 +265,7 @@ Suite *suite_rundir(void)
 	tcase_add_checked_fixture(tc, scratch_open, teardown);
 	tcase_add_test(tc, one_at_a_time);
 	tcase_add_test(tc, says_whose_it_is);
+	tcase_add_test(tc, without_locks_work_goes_on);
 	suite_add_tcase(s, tc);
 	return s;
 }
