@@ -24,11 +24,6 @@ struct rapl {
 	struct zone zone[ZONES];
 };
 
-static bool number_of(const char *name)
-{
-	return *name && name[strspn(name, "0123456789")] == 0;
-}
-
 /* A zone with what it is called; false with errno when its counter cannot be read. */
 static bool add_zone(struct rapl *r, const char *dir)
 {
@@ -83,8 +78,7 @@ static int find(struct rapl *r, const char *root, bool psys, struct et_err *err)
 	int n = et_sys_list(top, 64, "intel-rapl:", "%s/sys/class/powercap", root);
 
 	for (int i = 0; i < n; i++) {
-		if (!number_of(top[i] + strlen("intel-rapl:")) ||
-		    snprintf(dir, sizeof(dir), "%s/sys/class/powercap/%s", root, top[i]) >=
+		if (snprintf(dir, sizeof(dir), "%s/sys/class/powercap/%s", root, top[i]) >=
 			    (int)sizeof(dir) ||
 		    !et_sys_line(name, sizeof(name), "%s/name", dir) ||
 		    (psys ? strcmp(name, "psys") : strncmp(name, "package", 7)) != 0)

@@ -86,17 +86,23 @@ START_TEST(a_gap_is_not_bridged)
 }
 END_TEST
 
-/* 6 W, a swing of 2 W in 7 s, and 3 W more in the first 20 s of each minute. */
+/*
+ * 9 W, a swing of 2 W in 7 s, one of 5 W in 3 hours, and 3 W more in the first 20 s of each minute.
+ */
+#define SLOW (3 * 3600.0)
 static double curve(double t)
 {
-	return 6 + 2 * sin(2 * M_PI * t / 7) + (fmod(t, 60) < 20 ? 3 : 0);
+	return 9 + 2 * sin(2 * M_PI * t / 7) + 5 * sin(2 * M_PI * t / SLOW) +
+	       (fmod(t, 60) < 20 ? 3 : 0);
 }
 
 static double integral(double t)
 {
 	double minutes = floor(t / 60), rest = t - 60 * minutes;
 
-	return 6 * t + 7 / M_PI * (1 - cos(2 * M_PI * t / 7)) + 3 * (20 * minutes + fmin(rest, 20));
+	return 9 * t + 7 / M_PI * (1 - cos(2 * M_PI * t / 7)) +
+	       5 * SLOW / (2 * M_PI) * (1 - cos(2 * M_PI * t / SLOW)) +
+	       3 * (20 * minutes + fmin(rest, 20));
 }
 
 static void within(double from, double to, double part)
@@ -154,6 +160,20 @@ START_TEST(gaps_stay_gaps_in_a_long_run)
 		double e = et_series_energy(&series, a, a + 30);
 		ck_assert_msg(isnan(e) || fabs(e - 60) < 1e-6, "at %g s %g J of 60", a, e);
 	}
+}
+END_TEST
+
+START_TEST(the_border_of_a_gap_stays_where_it_is)
+{
+	/* An hour, a gap of a minute, thirty hours. */
+	et_series_open(&series, false, 5);
+	for (int t = 0; t < 31 * 3600; t++)
+		if (t <= 3600 || t >= 3660)
+			et_series_add(&series, t, 3);
+	NEAR(et_series_energy(&series, 3000, 3600), 1800);
+	NEAR(et_series_energy(&series, 3660, 4000), 1020);
+	ck_assert(isnan(et_series_energy(&series, 3000, 3601)));
+	ck_assert(isnan(et_series_energy(&series, 3659, 4000)));
 }
 END_TEST
 
@@ -335,12 +355,12 @@ START_TEST(a_fifo_speaks_when_someone_writes)
 	int fd = open(path, O_WRONLY);
 	ck_assert_int_ge(fd, 0);
 	char longest[300];
-	memset(longest, '7', sizeof(longest));
+	memset(longest, '0', sizeof(longest));
 	longest[299] = '\n';
-	/* A heading, a number that never ends, a good one, and one that is not yet whole. */
-	ck_assert_int_eq(write(fd, "watts\n", 6), 6);
+	/* A heading, a good number, one that never ends, and one that is not yet whole. */
+	ck_assert_int_eq(write(fd, "watts\n 3.5 \r\n", 13), 13);
 	ck_assert_int_eq(write(fd, longest, 300), 300);
-	ck_assert_int_eq(write(fd, " 3.5 \r\n99", 9), 9);
+	ck_assert_int_eq(write(fd, "99", 2), 2);
 	ck_assert(et_meter_sync(m));
 	double a = et_meter_known_to(m);
 	ck_assert(et_meter_sync(m));
@@ -486,6 +506,7 @@ Suite *suite_meter(void)
 	tcase_add_test(tc, a_gap_is_not_bridged);
 	tcase_add_test(tc, a_known_curve_has_its_joules);
 	tcase_add_test(tc, gaps_stay_gaps_in_a_long_run);
+	tcase_add_test(tc, the_border_of_a_gap_stays_where_it_is);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("thread");
 	tcase_set_timeout(tc, 60);

@@ -37,6 +37,12 @@ START_TEST(pmic_adds_up_twelve_rails_and_no_input)
 	*strstr(half, "HDMI_A") = 0;
 	tree_put("dev/vcio/pmic_read_adc", half);
 	ck_assert(isnan(tree_read(&s)));
+	/* Nor is one without a rail, which would be less than the board draws. */
+	snprintf(half, sizeof(half), "%s", tree_pmic);
+	memcpy(strstr(half, "HDMI_A"), "HDMI_X", 6);
+	memcpy(strstr(half, "HDMI_V"), "HDMI_X", 6);
+	tree_put("dev/vcio/pmic_read_adc", half);
+	ck_assert(isnan(tree_read(&s)));
 	tree_put("dev/vcio/pmic_read_adc", "error=2 error_msg=\"Invalid arguments\"\n");
 	ck_assert(isnan(tree_read(&s)));
 	tree_put("dev/vcio/pmic_read_adc", tree_pmic);
@@ -58,6 +64,7 @@ START_TEST(pmic_reads_the_number_behind_the_sign)
 	ck_assert(isnan(et_pmic_watts("A_A current(0)=2.0A\n", &rails)));
 	ck_assert(isnan(et_pmic_watts("", &rails)));
 	ck_assert(isnan(et_pmic_watts("A_A volt(0)=2.0A\nA_V current(1)=3.0V\n", &rails)));
+	ck_assert(isnan(et_pmic_watts("A_A volt(0)=2.0V\nA_V volt(1)=3.0V\n", &rails)));
 	ck_assert(isnan(et_pmic_watts("A_A current(0)=2.0.1A\nA_V volt(1)=3.0V\n", &rails)));
 	ck_assert(isnan(et_pmic_watts("A_A current(0)=1e9A\nA_V volt(1)=3.0V\n", &rails)));
 }
@@ -219,6 +226,8 @@ START_TEST(a_monitor_is_found_again_under_another_number)
 	/* Without a newline it is a number all the same. */
 	tree_put("sys/class/hwmon/hwmon2/power1_input", "1500000");
 	NEAR(tree_read(&s), 1.5);
+	tree_put("sys/class/hwmon/hwmon2/power1_input", "1600000 \t\n");
+	NEAR(tree_read(&s), 1.6);
 	et_source_close(&s);
 }
 END_TEST
