@@ -57,6 +57,8 @@ static char *cell_energy(char buf[CELL], double v, const char *unit, int estimat
 
 char *cell_joules(char buf[CELL], double j, int estimated)
 {
+	if (fabs(j) < 0.0995)
+		return cell_energy(buf, j * 1e3, "mJ", estimated);
 	if (fabs(j) >= 1e6)
 		return cell_energy(buf, j / 1e6, "MJ", estimated);
 	return fabs(j) >= 1e4 ? cell_energy(buf, j / 1e3, "kJ", estimated)

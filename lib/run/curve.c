@@ -110,14 +110,14 @@ static void join_nearest(struct et_spans *s)
 		s->span[i] = s->span[i + 1];
 }
 
-void et_spans_add(struct et_spans *s, double time_s, bool is)
+void et_spans_add(struct et_spans *s, double from_s, double to_s, bool is)
 {
-	if (s->open)
-		s->span[s->n - 1].to_s = time_s;
 	if (is && !s->open) {
 		if (s->n == ET_SPANS)
 			join_nearest(s);
-		s->span[s->n++] = (struct et_report_span){time_s, time_s};
+		s->span[s->n++].from_s = from_s;
 	}
+	if (is)
+		s->span[s->n - 1].to_s = to_s;
 	s->open = is;
 }

@@ -92,10 +92,10 @@ struct et_report_moment *et_curve_take(struct et_curve *c, size_t *n);
 struct et_spans {
 	struct et_report_span *span; /* [ET_SPANS] */
 	size_t n;
-	bool open; /* the last one goes on */
+	bool open; /* the last one may go on */
 };
 int et_spans_open(struct et_spans *s, struct et_err *err) ET_MUST_CHECK;
-/* From this time on it is so, or not, until the next call says otherwise. */
-void et_spans_add(struct et_spans *s, double time_s, bool is);
+/* It was so, or not, between these times; the next call goes on from there. */
+void et_spans_add(struct et_spans *s, double from_s, double to_s, bool is);
 
 #endif

@@ -151,24 +151,24 @@ struct moments {
 	struct et_curve curve;
 	struct et_spans pause, throttle;
 	struct et_bits bits;
-	double time_s; /* of the row before */
-	bool paused, hot, later;
+	double time_s; /* of the row before: a row is about what lies between */
+	bool paused;   /* there */
 };
 
-/* What the row before said held until this one. */
+/* After the last row of epochs.csv. */
 static void count_later(struct et_report *r, struct et_report_sums *s, const struct moments *m,
-			double time_s)
+			double took, bool paused, int64_t bits)
 {
-	double took = time_s - m->time_s;
-
-	if (!m->later || !(took > 0))
+	r->pauses += paused && !m->paused;
+	if (!(took > 0))
 		return;
-	if (m->paused) {
+	if (paused) {
 		r->pause_s += took;
 		s->later_pause_s += took;
 	}
-	if (m->bits.known)
-		r->throttled_s = (isnan(r->throttled_s) ? 0 : r->throttled_s) + (m->hot ? took : 0);
+	if (bits >= 0)
+		r->throttled_s =
+			(isnan(r->throttled_s) ? 0 : r->throttled_s) + (bits & 0xf ? took : 0);
 }
 
 static int take_moment(const struct et_rows *rows, struct et_report *r, struct et_report_sums *s,
@@ -187,15 +187,13 @@ static int take_moment(const struct et_rows *rows, struct et_report *r, struct e
 		return et_fail(err, ET_EDATA, "%s:%" PRIu64 ": time_s: expected a number, found ''",
 			       rows->path, rows->line);
 	bool paused = strcmp(et_rows_text(rows, P_PHASE), "pause") == 0;
-	count_later(r, s, m, at.time_s);
-	m->later = step > s->last_step;
-	r->pauses += paused && !m->paused && m->later;
+	if (step > s->last_step)
+		count_later(r, s, m, at.time_s - m->time_s, paused, bits);
 	et_bits_add(&m->bits, bits, &r->throttled);
+	et_spans_add(&m->pause, m->time_s, at.time_s, paused);
+	et_spans_add(&m->throttle, m->time_s, at.time_s, bits > 0 && (bits & 0xf));
 	m->paused = paused;
-	m->hot = bits > 0 && (bits & 0xf);
 	m->time_s = at.time_s;
-	et_spans_add(&m->pause, at.time_s, m->paused);
-	et_spans_add(&m->throttle, at.time_s, m->hot);
 	at.power_w = v[0];
 	at.temp_c = v[1];
 	at.freq_mhz = v[2];

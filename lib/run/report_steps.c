@@ -132,6 +132,7 @@ static int take_step(const struct et_rows *rows, struct et_report *r, struct et_
 		t->in_epoch = 0;
 	}
 	t->in_epoch++;
+	double before_s = t->time_s;
 	t->time_s += isnan(v[S_TIME]) ? 0 : v[S_TIME] / 1e3;
 	r->images += samples;
 	if (later)
@@ -142,7 +143,7 @@ static int take_step(const struct et_rows *rows, struct et_report *r, struct et_
 		et_histogram_add(&t->ms[i], v[S_DATA + i]);
 	take_energy(rows, v, samples, later, r, s);
 	et_bits_add(&t->bits, bits, &r->throttled);
-	et_spans_add(&t->throttle, t->time_s, bits > 0 && (bits & 0xf));
+	et_spans_add(&t->throttle, before_s, t->time_s, bits > 0 && (bits & 0xf));
 	r->highest_c = fmax(r->highest_c, v[S_TEMP]);
 	r->peak_rss = fmax(r->peak_rss, v[S_RSS] * 1e6);
 	struct et_report_moment at = {t->time_s, 0, v[S_POWER], v[S_TEMP], v[S_FREQ], NAN};
