@@ -66,8 +66,9 @@ static void whole_run(void)
 			 "0,0,idle,2,50,600,0x0\n"
 			 "2,3,train,10,60,1500,0x4\n"
 			 "2,4,pause,3,81.5,600,0x4\n"
-			 "4,6,train,10,70,1500,0x40000\n"
+			 "4,6,pause,10,70,1500,0x40000\n"
 			 "5,9,train,12,71,,0x40004\n"
+			 "5,10,pause,,,,\n"
 			 "5,10.5,pause,,,,\n"
 			 "5,12,train,11,60,1500,0x40000\n");
 }
@@ -157,13 +158,13 @@ START_TEST(heat_by_hand)
 	ck_assert_int_eq(r.throttled, 0x7);
 	near(r.highest_c, 81.5);
 	near(r.peak_rss, 210e6);
-	ck_assert_uint_eq(r.n_power, 7);
+	ck_assert_uint_eq(r.n_power, 8);
 	near(r.power[1].power_w, 10);
 	near(r.power[2].temp_c, 81.5);
 	ck_assert(isnan(r.power[5].power_w) && !r.clocked);
 	ck_assert_uint_eq(r.n_pause, 2);
 	near(r.pause[0].from_s, 3);
-	near(r.pause[0].to_s, 4);
+	near(r.pause[0].to_s, 6);
 	near(r.pause[1].from_s, 9);
 	near(r.pause[1].to_s, 10.5);
 	ck_assert_uint_eq(r.n_throttle, 2);
@@ -366,6 +367,13 @@ START_TEST(quartiles_of_few_are_exact)
 	ck_assert_double_eq_tol(q.low, 4.001, 0.001);
 	ck_assert_double_eq_tol(q.median, 4.0015, 0.001);
 	near(q.high, 7);
+	*h = (struct et_histogram){.n = 0};
+	for (int i = 4; i > 0; i--)
+		et_histogram_add(h, i);
+	q = et_histogram_quartiles(h);
+	near(q.low, 1.75);
+	near(q.median, 2.5);
+	near(q.high, 3.25);
 	free(h);
 }
 END_TEST
