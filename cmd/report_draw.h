@@ -8,7 +8,7 @@
 
 /* Pixels. */
 #define WIDTH 1400
-#define LEFT  78 /* of a panel: tics and label */
+#define LEFT  92 /* of a panel: tics and label */
 #define RIGHT 16
 #define ABOVE 12
 #define CURVE 230
