@@ -219,6 +219,7 @@ int et_trainer_open_resumed(struct et_trainer *t, const struct et_fit *fit,
 	if (t->state.epoch >= (uint64_t)s->t.epochs)
 		return ET_OK;
 	ET_TRY(et_trainer_room(t, err));
+	ET_TRY(et_run_settle(t->dir, info, &s->t, err));
 	ET_TRY(et_trainer_idle(t, err));
 	return found ? ET_OK : et_checkpoint_write(&t->saved, &s->net, &t->state, err);
 }

@@ -239,7 +239,7 @@ struct et_run_power {
 	double idle_w;			      /* NaN: not measured */
 	double max_temp;		      /* 0: no limit */
 };
-/* run.json: written once, before anything else. */
+/* run.json: written before anything else. */
 int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
 		    const struct et_run_power *power, struct et_err *err) ET_MUST_CHECK;
 /* A run directory's description, read back. */
@@ -254,6 +254,10 @@ struct et_run_info {
 	double idle_w;
 };
 int et_run_read(const char *dir, struct et_run_info *info, struct et_err *err) ET_MUST_CHECK;
+/* Puts the settings that a run goes on with into its description, if they are others than before.
+ */
+int et_run_settle(const char *dir, struct et_run_info *info, const struct et_train *t,
+		  struct et_err *err) ET_MUST_CHECK;
 void et_run_info_free(struct et_run_info *info);
 bool et_run_is(const char *dir); /* is there a run.json */
 /* Removes temporary files that a kill left in a run directory: nobody will finish them. */

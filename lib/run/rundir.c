@@ -116,13 +116,23 @@ static void add_power(cJSON *root, const struct et_run_power *power)
 	add_number(p, "max_temp", power->max_temp > 0 ? power->max_temp : NAN);
 }
 
+/* text, path: from the heap, NULL when memory was refused. */
+static int write_json(const char *path, char *text, struct et_err *err)
+{
+	if (!text || !path)
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	size_t n = strlen(text);
+	text[n] = '\n'; /* in place of the terminator, which the length makes unnecessary */
+	return et_file_write(path, text, n + 1, err);
+}
+
 int et_run_describe(const struct et_session *s, const char *dir, const char *data, const char *init,
 		    const struct et_run_power *power, struct et_err *err)
 {
 	struct et_version v;
 	char *path = et_path_join(dir, FILE_NAME), *text = NULL, *full = NULL;
 	cJSON *root = cJSON_CreateObject();
-	int status = ET_ENOMEM;
+	int status;
 
 	ET_TRY(et_version_get(s->env, &v, err));
 	if (path && root) {
@@ -149,16 +159,45 @@ int et_run_describe(const struct et_session *s, const char *dir, const char *dat
 		cJSON_AddItemToObject(root, "spec", cJSON_Duplicate(s->spec.json, true));
 		text = cJSON_Print(root);
 	}
-	if (text) {
-		size_t n = strlen(text);
-		text[n] = '\n'; /* in place of the terminator, which the length makes unnecessary */
-		status = et_file_write(path, text, n + 1, err);
-	} else {
-		et_fail(err, ET_ENOMEM, "out of memory");
-	}
+	status = write_json(path, text, err);
 	cJSON_free(text);
 	cJSON_Delete(root);
 	free(full);
+	free(path);
+	return status;
+}
+
+int et_run_settle(const char *dir, struct et_run_info *info, const struct et_train *t,
+		  struct et_err *err)
+{
+	struct et_train before;
+	bool same = true;
+	size_t n;
+
+	(void)et_settings(&n);
+	ET_TRY(et_train_read(&before, info->train, NULL, err));
+	for (size_t i = 0; i < n; i++) {
+		char was[8192], is[8192];
+		et_train_text(&before, i, was, sizeof(was));
+		et_train_text(t, i, is, sizeof(is));
+		same &= strcmp(was, is) == 0;
+	}
+	et_train_free(&before);
+	if (same)
+		return ET_OK;
+	cJSON *now = cJSON_CreateObject();
+	if (now)
+		add_settings(now, t);
+	cJSON *train = now ? cJSON_DetachItemFromObjectCaseSensitive(now, "train") : NULL;
+	cJSON_Delete(now);
+	if (!train || !cJSON_ReplaceItemInObjectCaseSensitive(info->json, "train", train)) {
+		cJSON_Delete(train);
+		return et_fail(err, ET_ENOMEM, "out of memory");
+	}
+	info->train = train;
+	char *path = et_path_join(dir, FILE_NAME), *text = cJSON_Print(info->json);
+	int status = write_json(path, text, err);
+	cJSON_free(text);
 	free(path);
 	return status;
 }

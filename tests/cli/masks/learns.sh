@@ -3,7 +3,7 @@
 . "$CLI"
 shapes d && pixel_spec s.json
 edgetrain fit s.json d -o run >line 2>err || fail "$(cat err)"
-head -n 1 run/epochs.csv | grep -qx 'epoch,.*,skipped,val_miou,val_iou_ground,"val_iou_square, red",val_iou_disc' ||
+head -n 1 run/epochs.csv | grep -qx 'epoch,.*,skipped,val_miou,val_iou_ground,"val_iou_square, red",val_iou_disc,energy_j,.*' ||
 	fail "header: $(head -n 1 run/epochs.csv)"
 miou=$(value miou <line)
 at_least "$miou" 0.85 || fail "mIoU $miou: $(cat line)"
