@@ -201,6 +201,9 @@ void progress_step(void *arg, const struct et_progress *now)
 		p->step_ms += share * (now->step_ms - p->step_ms);
 	}
 	double t = et_now(), since = t - p->last;
+	/* A plain line is to say more than that it saves. */
+	if (!p->live && now->phase == ET_PHASE_SAVE)
+		return;
 	bool due = since >= (p->live ? REDRAW_S : PLAIN_S);
 	if (!due && !(p->live && now->phase != p->phase))
 		return;
