@@ -42,10 +42,10 @@ struct et_train {
  */
 int et_train_read(struct et_train *t, const struct cJSON *train, const struct et_conf *conf,
 		  struct et_err *err) ET_MUST_CHECK;
-/*
- * Replaces epochs, save_steps, keep, on_bad_image and cache by what conf gives: a run resumed with
- * other limits.
+/* May a resumed run be given key i of et_settings() anew? It does not change what a step computes.
  */
+bool et_train_may_change(size_t i);
+/* Replaces those settings by what conf gives: a run resumed with other limits. */
 int et_train_adopt(struct et_train *t, const struct et_conf *conf,
 		   struct et_err *err) ET_MUST_CHECK;
 void et_train_free(struct et_train *t);

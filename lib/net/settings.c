@@ -305,15 +305,21 @@ int et_train_read(struct et_train *t, const cJSON *train, const struct et_conf *
 	return status;
 }
 
-int et_train_adopt(struct et_train *t, const struct et_conf *conf, struct et_err *err)
+bool et_train_may_change(size_t i)
 {
 	static const char *const keys[] = {"epochs", "save_steps", "keep", "on_bad_image", "cache"};
 
-	for (size_t k = 0; k < ET_COUNT(keys); k++) {
-		size_t i = index_of(keys[k]);
-		if (conf && conf->value[i])
+	for (size_t k = 0; k < ET_COUNT(keys); k++)
+		if (strcmp(table[i].key, keys[k]) == 0)
+			return true;
+	return false;
+}
+
+int et_train_adopt(struct et_train *t, const struct et_conf *conf, struct et_err *err)
+{
+	for (size_t i = 0; conf && i < ET_COUNT(table); i++)
+		if (conf->value[i] && et_train_may_change(i))
 			ET_TRY(assign(t, i, conf->value[i], ET_EUSAGE, err));
-	}
 	return ET_OK;
 }
 

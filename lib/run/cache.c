@@ -99,6 +99,14 @@ bool et_cache_known(void *arg, uint64_t epoch, uint32_t sample)
 	return __atomic_load_n(slot_of(c, epoch, sample), __ATOMIC_ACQUIRE) != 0;
 }
 
+void et_cache_serve(struct et_cache *c, struct et_loader_conf *conf)
+{
+	if (!c)
+		return;
+	conf->known = et_cache_known;
+	conf->known_arg = c;
+}
+
 void et_cache_begin(struct et_cache *c, const struct et_batch *b, size_t at, size_t picture_floats,
 		    struct et_pass *pass)
 {

@@ -35,6 +35,8 @@ void et_cache_close(struct et_cache *c);
 
 /* Is the sample's entry there? For the loader: from any thread. arg is the cache. */
 bool et_cache_known(void *arg, uint64_t epoch, uint32_t sample);
+/* What c knows of a picture need not be decoded. Does nothing with NULL. */
+void et_cache_serve(struct et_cache *c, struct et_loader_conf *conf);
 
 /*
  * Sets the pass's features for images at..at+n of the batch, and moves the pictures that were

@@ -198,8 +198,7 @@ static int measure_training(struct job *j, struct et_err *err)
 	if (open_cache(j, &j->train_cache, ET_SPLIT_TRAIN, s->cache.train_floats, s->cache.train,
 		       variants, conf.batch_size)) {
 		s->train_cache = &j->train_cache;
-		conf.known = et_cache_known;
-		conf.known_arg = &j->train_cache;
+		et_cache_serve(s->train_cache, &conf);
 		e->kept = share(s->cache.train, e->pictures * variants);
 		e->filling = variants;
 	}
@@ -226,8 +225,7 @@ static int measure_evaluation(struct job *j, struct et_err *err)
 	if (open_cache(j, &j->val_cache, s->val, s->cache.val_floats, s->cache.val, 1,
 		       conf.batch_size)) {
 		s->val_cache = &j->val_cache;
-		conf.known = et_cache_known;
-		conf.known_arg = &j->val_cache;
+		et_cache_serve(s->val_cache, &conf);
 		e->val_kept = share(s->cache.val, e->val_pictures);
 	}
 	ET_TRY(et_loader_open(&loader, &conf, err));

@@ -46,15 +46,6 @@ static void open_caches(struct et_trainer *t)
 		       (p->train ? p->train_floats : p->val_floats) * sizeof(float));
 }
 
-/* What is known of a picture need not be decoded. */
-static void use_cache(struct et_loader_conf *conf, struct et_cache *cache)
-{
-	if (!cache)
-		return;
-	conf->known = et_cache_known;
-	conf->known_arg = cache;
-}
-
 /*
  * The columns of epochs.csv, with masks also val_miou and an IoU a class. The caller frees it; NULL
  * when memory is refused.
@@ -121,12 +112,12 @@ static int open_files(struct et_trainer *t, struct et_err *err)
 	ET_TRY(open_epochs(t, err));
 	ET_TRY(et_watch_begin(&t->watch, t->dir, err));
 	open_caches(t);
-	use_cache(&train, s->train_cache);
+	et_cache_serve(s->train_cache, &train);
 	train.variants = (uint64_t)s->t.cache_variants;
 	ET_TRY(et_loader_open(&t->train, &train, err));
 	if (s->val != ET_SPLITS) {
 		struct et_loader_conf val = et_session_loader(s, s->val, false);
-		use_cache(&val, s->val_cache);
+		et_cache_serve(s->val_cache, &val);
 		ET_TRY(et_loader_open(&t->val, &val, err));
 	}
 	t->per_epoch = et_loader_batches(t->train);

@@ -9,25 +9,6 @@
 
 #include "run/trainer.h"
 
-/* Settings that a resumed run may be given anew: they do not change what a step computes. */
-static bool may_change(const char *key)
-{
-	return strcmp(key, "epochs") == 0 || strcmp(key, "save_steps") == 0 ||
-	       strcmp(key, "keep") == 0 || strcmp(key, "on_bad_image") == 0 ||
-	       strcmp(key, "cache") == 0;
-}
-
-/* Do both name one file, by whatever path? */
-static bool same_file(const char *a, const char *b)
-{
-	char *full_a = realpath(a, NULL), *full_b = realpath(b, NULL);
-	bool same = full_a && full_b && strcmp(full_a, full_b) == 0;
-
-	free(full_a);
-	free(full_b);
-	return same;
-}
-
 static int check_conf(const struct et_session *s, const struct et_fit *fit, struct et_err *err)
 {
 	size_t n;
@@ -36,13 +17,13 @@ static int check_conf(const struct et_session *s, const struct et_fit *fit, stru
 	for (size_t i = 0; i < n; i++) {
 		const char *given = et_conf_value(fit->conf, i);
 		char now[8192];
-		if (!given || may_change(table[i].key))
+		if (!given || et_train_may_change(i))
 			continue;
 		et_train_text(&s->t, i, now, sizeof(now));
 		double a, b;
 		bool same = strcmp(given, now) == 0 ||
 			    (et_parse_f64(given, &a) && et_parse_f64(now, &b) && a == b) ||
-			    (strcmp(table[i].key, "subset") == 0 && same_file(given, now));
+			    (strcmp(table[i].key, "subset") == 0 && et_path_same(given, now));
 		if (!same)
 			return et_fail(err, ET_EUSAGE,
 				       "%s: the run goes on with %s, not %s; to train its weights "
@@ -58,7 +39,7 @@ static bool same_init(const char *run, const char *given)
 {
 	char *here = getcwd(NULL, 0), *whole = here ? et_path_join(here, given) : NULL;
 	bool same = strcmp(run, given) == 0 || (whole && strcmp(run, whole) == 0) ||
-		    same_file(run, given);
+		    et_path_same(run, given);
 
 	free(here);
 	free(whole);

@@ -48,8 +48,8 @@ static uint64_t row_bytes(const struct et_trainer *t)
 {
 	const struct et_session *s = t->s;
 	uint64_t epochs = (uint64_t)s->t.epochs - t->state.epoch;
-	uint64_t batch = s->t.batch_size > 0 ? (uint64_t)s->t.batch_size : 1;
-	uint64_t steps = (et_dataset_count(s->ds, ET_SPLIT_TRAIN) + batch - 1) / batch;
+	uint64_t steps =
+		et_ceil_div(et_dataset_count(s->ds, ET_SPLIT_TRAIN), (size_t)s->t.batch_size);
 	uint64_t row = EPOCH_ROW;
 
 	if (et_spec_rows(&s->spec) > 1)

@@ -1,4 +1,4 @@
-/* run.json: everything needed to repeat a run, written before its first step. */
+/* run.json: everything needed to repeat a run; and what a kill left in its directory. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
@@ -32,32 +32,33 @@ static void add_settings(cJSON *root, const struct et_train *t)
 	}
 }
 
+/* The first line of a file, or up to its NUL; nothing where there is none. */
+static void add_line(cJSON *to, const char *key, const char *path)
+{
+	char text[200] = "";
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return;
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	text[strcspn(text, "\n")] = 0;
+	cJSON_AddStringToObject(to, key, text);
+}
+
 static void add_machine(cJSON *root, const struct et_session *s)
 {
 	cJSON *m = cJSON_AddObjectToObject(root, "machine");
 	struct utsname u;
-	char model[200] = "";
 
 	if (uname(&u) == 0) {
 		cJSON_AddStringToObject(m, "system", u.sysname);
 		cJSON_AddStringToObject(m, "kernel", u.release);
 		cJSON_AddStringToObject(m, "architecture", u.machine);
 	}
-	FILE *f = fopen("/proc/device-tree/model", "re");
-	if (f) {
-		model[fread(model, 1, sizeof(model) - 1, f)] = 0;
-		fclose(f);
-		cJSON_AddStringToObject(m, "board", model);
-	}
+	add_line(m, "board", "/proc/device-tree/model");
 	/* Jetson's power mode caps clocks and cores. */
-	char mode[64] = "";
-	f = fopen("/var/lib/nvpmodel/status", "re");
-	if (f) {
-		mode[fread(mode, 1, sizeof(mode) - 1, f)] = 0;
-		fclose(f);
-		mode[strcspn(mode, "\n")] = 0;
-		cJSON_AddStringToObject(m, "nvpmodel", mode);
-	}
+	add_line(m, "nvpmodel", "/var/lib/nvpmodel/status");
 	cJSON_AddNumberToObject(m, "processors", (double)sysconf(_SC_NPROCESSORS_ONLN));
 	cJSON_AddNumberToObject(m, "threads", s->ctx.threads);
 	cJSON_AddStringToObject(m, "isa", s->ctx.k->name);
